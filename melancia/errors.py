@@ -1,0 +1,127 @@
+"""The failure tree. Every message is Portuguese, made for people, and says what to do (``remedy``).
+
+MelanciaError
+├── SettingsError            a variable of the environment is unknown or has a bad value
+├── InputError               what the user sent cannot be accepted (empty, too long, unknown filter…)
+├── RateLimitError           too many requests of one user
+├── KnowledgeError
+│   ├── DocumentError        one file cannot be read or indexed (path, reason)
+│   ├── IndexLockedError     another process holds the vector index
+│   └── EmbeddingError       the embedding model cannot be loaded or refuses its input
+├── ProviderError            (provider, model)
+│   ├── UnknownProviderError
+│   ├── UnsupportedOptionError   the provider cannot honour the option: refused, not ignored
+│   ├── ProviderUnavailableError nothing answers at its address, or the key is missing
+│   ├── AuthenticationError      the key was refused
+│   ├── ModelNotFoundError       the server does not have the model
+│   ├── ProviderRateLimitError   retry_after in seconds, when the server said it
+│   ├── ProviderTimeoutError
+│   └── ProviderResponseError    the server failed or answered nonsense
+└── StoreError
+    ├── InteractionNotFoundError
+    └── NotOwnerError        feedback on somebody else's answer
+"""
+
+
+class MelanciaError(Exception):
+    """Base of every expected failure. ``message`` says what happened, ``remedy`` what to do."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class SettingsError(MelanciaError):
+    """A variable of the environment is unknown or has a bad value."""
+
+
+class InputError(MelanciaError):
+    """What the user sent cannot be accepted."""
+
+
+class RateLimitError(MelanciaError):
+    """Too many requests of one user in too short a time."""
+
+
+class KnowledgeError(MelanciaError):
+    """The knowledge base cannot be read or written."""
+
+
+class DocumentError(KnowledgeError):
+    """One file cannot be indexed."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class IndexLockedError(KnowledgeError):
+    """Another process holds the vector index."""
+
+
+class EmbeddingError(KnowledgeError):
+    """The embedding model cannot be loaded or refuses its input."""
+
+
+class ProviderError(MelanciaError):
+    """A model provider failed."""
+
+    def __init__(self, provider: str, model: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.provider = provider
+        self.model = model
+
+
+class UnknownProviderError(ProviderError):
+    """No provider has this name."""
+
+
+class UnsupportedOptionError(ProviderError):
+    """The provider cannot honour the option."""
+
+
+class ProviderUnavailableError(ProviderError):
+    """Nothing answers at the provider's address, or its key is missing."""
+
+
+class AuthenticationError(ProviderError):
+    """The provider refused the key."""
+
+
+class ModelNotFoundError(ProviderError):
+    """The server does not have the model."""
+
+
+class ProviderRateLimitError(ProviderError):
+    """The provider asks to slow down. ``retry_after`` in seconds, None if it did not say."""
+
+    def __init__(
+        self, provider: str, model: str, message: str, remedy: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(provider, model, message, remedy)
+        self.retry_after = retry_after
+
+
+class ProviderTimeoutError(ProviderError):
+    """The provider did not answer in time; the call was cancelled."""
+
+
+class ProviderResponseError(ProviderError):
+    """The provider failed or answered what cannot be understood."""
+
+
+class StoreError(MelanciaError):
+    """The store cannot do what was asked."""
+
+
+class InteractionNotFoundError(StoreError):
+    """No interaction has this identifier."""
+
+
+class NotOwnerError(StoreError):
+    """The interaction belongs to another user."""

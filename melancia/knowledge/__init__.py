@@ -1,0 +1,1 @@
+"""Load documents, split them, keep the index equal to the folders."""

@@ -1,0 +1,231 @@
+"""The values that the stages exchange. Immutable, free of behaviour beyond identity, free of I/O.
+
+The words are those of the design: a question is *assigned* a variant, another may *really* answer
+(the exposure), passages support the answer, feedback is tied to the interaction. Times are seconds,
+money is US$, instants are timezone-aware UTC.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+
+def new_id() -> str:
+    """A fresh opaque identifier (32 hexadecimal digits)."""
+    return uuid4().hex
+
+
+def utc_now() -> datetime:
+    """The present instant, timezone-aware."""
+    return datetime.now(UTC)
+
+
+def content_hash(value: Any, length: int = 16) -> str:
+    """First ``length`` hexadecimal digits of the SHA-256 of ``value`` as canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Everything that determines an answer. Two variants with equal fields are the same variant."""
+
+    provider: str
+    model: str
+    prompt_version: str = "v1"
+    temperature: float = 0.3
+    max_tokens: int = 800
+    context_window: int | None = 8192
+    k: int = 5
+
+    @property
+    def hash(self) -> str:
+        """Content hash (16 hexadecimal digits), stable between runs and machines."""
+        return content_hash(self.as_dict())
+
+    @property
+    def label(self) -> str:
+        """``provider:model``, as people write it."""
+        return f"{self.provider}:{self.model}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Variant":
+        """The inverse of ``as_dict``. Raises TypeError on a field that it does not know."""
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which arm of which experiment a user was given. ``experiment`` is None outside experiments."""
+
+    variant: Variant
+    experiment: str | None = None
+    arm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Restricts retrieval to documents of a marketplace and/or a topic. None means no restriction."""
+
+    marketplace: str | None = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk, expanded to its section, with its source document, score in [0, 1] and rank ≥ 1.
+
+    ``text`` is what the model reads (the section); ``chunk`` the smaller piece that matched.
+    """
+
+    rank: int
+    score: float
+    document_id: str
+    chunk_id: str
+    title: str
+    section: str
+    text: str
+    chunk: str
+    topic: str
+    marketplaces: tuple[str, ...]
+    source: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {**asdict(self), "marketplaces": list(self.marketplaces)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Passage":
+        """The inverse of ``as_dict``."""
+        return cls(**{**values, "marketplaces": tuple(values["marketplaces"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier exchange of a conversation. ``standalone`` is the question with its references resolved."""
+
+    question: str
+    answer: str
+    standalone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; None where it did not say (unknown is not zero)."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    RUNNING = "running"  # still being written, or its process died: the partial text is what was said
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"  # the user stopped it or left
+    TIMEOUT = "timeout"  # after the first token; before it, a fallback answers
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said, with its measurements. ``citations``: the passage ranks cited, by first appearance."""
+
+    text: str = ""
+    citations: tuple[int, ...] = ()
+    invented_citations: int = 0
+    refused: bool = False
+    usage: Usage = Usage()
+    time_to_first_token: float | None = None
+    total_time: float | None = None
+    cost: float | None = None
+    finish_reason: FinishReason = FinishReason.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A variant that was tried and failed before its first token, with the reason (no secret, no trace)."""
+
+    variant: Variant
+    error: str
+    message: str
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """A question and all that became of it. ``exposure`` is None until a variant really answers."""
+
+    user_id: str
+    conversation_id: str
+    question: str
+    assignment: Assignment
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+    standalone: str = ""
+    passages: tuple[Passage, ...] = ()
+    exposure: Variant | None = None
+    attempts: tuple[Attempt, ...] = ()
+    answer: Answer = Answer()
+    settings_hash: str = ""
+    index_version: str = ""
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether another variant than the assigned one answered."""
+        return self.exposure is not None and self.exposure != self.assignment.variant
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A rating of an interaction by its user: thumb +1, −1 or 0 (taken back), and/or a comment."""
+
+    interaction_id: str
+    user_id: str
+    thumb: int | None = None
+    comment: str | None = None
+    created_at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Event: retrieval ended. ``mode`` is "hybrid", or "lexical" while vectors are still being computed."""
+
+    interaction_id: str
+    passages: tuple[Passage, ...]
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Event: a piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """Event: a variant failed before its first token and the next one takes over."""
+
+    attempt: Attempt
+    next: Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Event, always the last: the interaction as recorded. Its answer text is final (citations checked)."""
+
+    interaction: Interaction
+
+
+AskEvent = Retrieved | Token | FellBack | Finished

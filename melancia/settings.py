@@ -1,0 +1,173 @@
+"""The one reader of the environment. Everything else receives a ``Settings``.
+
+Variables are those of ``.env.example``: ``MELANCIA_*`` for ours, and the providers' customary names for
+theirs. A ``MELANCIA_*`` variable that does not exist is refused, with the nearest known name.
+"""
+
+import difflib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from melancia.errors import SettingsError
+from melancia.records import content_hash
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+_PREFIX = "MELANCIA_"
+_ANSWER_FIELDS = (
+    "variant",
+    "fallbacks",
+    "prompt_version",
+    "temperature",
+    "max_tokens",
+    "context_window",
+    "k",
+    "embedding_model",
+)
+
+
+class Settings(BaseSettings):
+    """Every setting, with a working default. Paths are taken from the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    data_dir: Path = Field(PROJECT_DIR / "data", description="Pasta dos dados gerados (banco, índice).")
+    knowledge_dir: Path = Field(
+        PROJECT_DIR / "data" / "knowledge", description="Pasta dos documentos indexados ao iniciar."
+    )
+    database_url: str | None = Field(None, description="Banco das interações; vazio: SQLite em DATA_DIR.")
+
+    host: str = Field("127.0.0.1", description="Endereço em que a página é servida.")
+    port: int = Field(7860, ge=1, le=65535, description="Porta da página.")
+    auth: SecretStr | None = Field(
+        None, description="Acesso da equipe, opcional: usuario:senha,usuario2:senha2."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Chave que assina o cookie; vazio: gerada em DATA_DIR."
+    )
+    allowed_origins: str = Field("", description="Origens extras que podem chamar a página, com vírgulas.")
+    secure_cookie: bool = Field(False, description="true quando a página é servida por HTTPS.")
+    blind: bool = Field(False, description="true esconde qual modelo respondeu.")
+    concurrency: int = Field(8, ge=1, description="Respostas geradas ao mesmo tempo.")
+    queue_size: int = Field(64, ge=1, description="Perguntas que podem esperar na fila.")
+    questions_per_minute: int = Field(20, ge=1, description="Limite de perguntas de um usuário por minuto.")
+    max_question_chars: int = Field(2000, ge=50, description="Tamanho máximo de uma pergunta.")
+
+    variant: str = Field("auto", description="Quem responde: auto, extractive ou provedor:modelo.")
+    fallbacks: str = Field("", description="Ordem de reserva: provedor:modelo, com vírgulas.")
+    prompt_version: str = Field("v1", description="Versão do prompt.")
+    temperature: float = Field(0.3, ge=0, le=2, description="Temperatura de geração.")
+    max_tokens: int = Field(800, ge=16, description="Tamanho máximo da resposta, em tokens.")
+    context_window: int = Field(8192, ge=512, description="Janela de contexto pedida ao Ollama (num_ctx).")
+    k: int = Field(5, ge=1, le=20, description="Trechos recuperados por pergunta.")
+    embedding_model: str = Field(
+        "local:enpt", description="Embeddings: local:enpt, ollama:modelo ou openai:modelo."
+    )
+    first_token_timeout: float = Field(60, gt=0, description="Segundos de espera pelo primeiro token.")
+    total_timeout: float = Field(180, gt=0, description="Segundos para a resposta inteira.")
+
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="Chave da OpenAI."
+    )
+    openai_base_url: str | None = Field(
+        None,
+        validation_alias="OPENAI_BASE_URL",
+        description="Outro servidor compatível (vLLM, llama.cpp, LM Studio).",
+    )
+    huggingface_api_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("HUGGINGFACE_API_TOKEN", "HF_TOKEN"),
+        description="Token da Hugging Face.",
+    )
+    huggingface_base_url: str = Field(
+        "https://router.huggingface.co/v1",
+        validation_alias="HUGGINGFACE_BASE_URL",
+        description="Endereço dos Inference Providers.",
+    )
+    ollama_base_url: str = Field(
+        "http://127.0.0.1:11434", validation_alias="OLLAMA_BASE_URL", description="Endereço do Ollama."
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Detalhe dos registros."
+    )
+
+    @field_validator("data_dir", "knowledge_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @property
+    def index_dir(self) -> Path:
+        """Folder of the knowledge index: its catalog (SQLite) and its vectors (Chroma). Can be rebuilt."""
+        return self.data_dir / "index"
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy address of the interactions database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'melancia.db'}"
+
+    @property
+    def hash(self) -> str:
+        """Content hash of what can change an answer; secrets and addresses stay out."""
+        return content_hash({name: getattr(self, name) for name in _ANSWER_FIELDS})
+
+
+def known_variables() -> dict[str, str]:
+    """Every variable that ``Settings`` reads → its description, first customary name only."""
+    known: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices):
+            key = str(alias.choices[0])
+        else:
+            key = str(alias or f"{_PREFIX}{name.upper()}")
+        known[key] = field.description or ""
+    return known
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and ``.env``. Raises SettingsError naming the variable and what to do."""
+    _refuse_unknown()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"{_PREFIX}{name.upper()}"
+        raise SettingsError(
+            f"A variável {variable} tem um valor inválido ({first['msg']}).",
+            "Corrija-a no ambiente ou no arquivo .env; os valores aceitos estão em .env.example.",
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
+
+
+def _refuse_unknown() -> None:
+    known = known_variables()
+    names = {name for name in os.environ if name.startswith(_PREFIX)} | _dotenv_names()
+    for name in sorted(names - set(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Quis dizer {near[0]}?" if near else "As variáveis aceitas estão em .env.example."
+        raise SettingsError(f"A variável {name} não existe.", hint)
+
+
+def _dotenv_names() -> set[str]:
+    from dotenv import dotenv_values
+
+    return {name for name in dotenv_values(".env") if name.startswith(_PREFIX)}

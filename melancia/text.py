@@ -1,0 +1,70 @@
+"""Portuguese text: normalisation, tokens for lexical search, sentences. Pure functions."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import Stemmer
+
+_WORD = re.compile(r"[0-9a-z]+(?:[.,][0-9]+)*")
+_STOPWORDS = frozenset(
+    """a ao aos aquela aquelas aquele aqueles aquilo as ate com como da das de dela delas dele deles depois do
+    dos e ela elas ele eles em entre era essa essas esse esses esta estas este estes eu foi for foram ha isso
+    isto ja la lhe lhes mais mas me mesmo meu meus minha minhas muito na nas nem no nos nossa nosso num numa o
+    os ou para pela pelas pelo pelos por pra pro qual quais quando que quem se sem ser seu seus so sua suas
+    tambem te tem tenho ter um uma umas uns voce voces vou onde porque sobre ai vai pode posso fica ficar
+    sao estou esta seria sera devo deve faz fazer faco tipo assim entao""".split()
+)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:ex|etc|Sr|Sra|Dr|Dra|Ltda|S\.A|R|art|n|nº|pág|p|aprox|vs|máx|mín)|\b[A-Z])\.$", re.IGNORECASE
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”)]*\s+(?=[\"“(]?[A-ZÀ-Ü0-9])|\n{2,}|\n(?=\s*(?:[-*|]|\d+\.\s))")
+
+
+def normalise(text: str) -> str:
+    """NFC, without NUL and with runs of white space collapsed."""
+    return " ".join(unicodedata.normalize("NFC", text).replace("\x00", " ").split())
+
+
+def fold(text: str) -> str:
+    """Lower case without accents: the form in which words are compared."""
+    decomposed = unicodedata.normalize("NFD", text.lower())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("portuguese")
+
+
+def words(text: str) -> list[str]:
+    """Folded content words in order, stopwords left out."""
+    return [word for word in _WORD.findall(fold(text)) if word not in _STOPWORDS]
+
+
+def stems(text: str) -> list[str]:
+    """Stemmed content words. Accents go *before* stemming, so that "anuncio" and "anúncio" meet."""
+    return [str(stem) for stem in _stemmer().stemWords(words(text))]
+
+
+def char_ngrams(text: str, n: int = 4) -> list[str]:
+    """Character ``n``-grams of each padded content word: what survives a typing error."""
+    grams: list[str] = []
+    for word in words(text):
+        padded = f"_{word}_"
+        grams.extend(padded[i : i + n] for i in range(max(1, len(padded) - n + 1)))
+    return grams
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences, list items and table rows of ``text``; Portuguese abbreviations do not end one."""
+    found: list[str] = []
+    for raw in _SENTENCE_END.split(text):
+        piece = raw.strip()
+        if not piece:
+            continue
+        if found and _ABBREVIATION.search(found[-1]):
+            found[-1] = f"{found[-1]} {piece}"
+        else:
+            found.append(piece)
+    return found

@@ -1,0 +1,129 @@
+"""Runs the stand-in in a thread, for tests."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from tests.standins.ollama.backends import Backend, Script, Scripted
+from tests.standins.ollama.faults import Faults
+from tests.standins.ollama.records import RequestRecord
+from tests.standins.ollama.server import create_app
+from tests.standins.ollama.state import State
+
+START_SECONDS = 10.0
+STOP_SECONDS = 10.0
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+class OllamaStandin:
+    """A running stand-in on a free port of the loopback interface; a context manager."""
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        models: Iterable[str] = ("llama3.2:3b",),
+        *,
+        default_num_ctx: int = 4096,
+        pull_step_seconds: float = 0.0,
+    ) -> None:
+        self.backend: Backend = backend or Scripted()
+        app = create_app(
+            self.backend, models, default_num_ctx=default_num_ctx, pull_step_seconds=pull_step_seconds
+        )
+        self._state: State = app.state.standin
+        # Stalled answers never end by themselves, so stopping does not wait for them.
+        # asyncio, because timers of uvloop may fire early.
+        config = uvicorn.Config(
+            app, loop="asyncio", http="h11", log_level="critical", lifespan="off", timeout_graceful_shutdown=0
+        )
+        self._server = _Server(config)
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """The base address, as `OLLAMA_HOST` takes it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def openai_url(self) -> str:
+        """The base address for OpenAI's clients."""
+        return f"{self.url}/v1"
+
+    @property
+    def faults(self) -> Faults:
+        """The switches."""
+        return self._state.faults
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests so far, oldest first."""
+        return self._state.log.snapshot()
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the installed models."""
+        return [model.name for model in self._state.library.installed()]
+
+    def wait_for(self, predicate: Callable[[RequestRecord], bool], timeout: float = 5.0) -> RequestRecord:
+        """The first request that satisfies `predicate`, as soon as there is one."""
+        return self._state.log.wait_for(predicate, timeout)
+
+    def set_script(self, script: Script, model: str | None = None) -> None:
+        """Change what the scripted model answers: to everybody, or under one model name."""
+        if not isinstance(self.backend, Scripted):
+            raise TypeError("only the scripted backend has a script")
+        self.backend.set_script(script, model)
+
+    def reset(self) -> None:
+        """No faults, an empty log and the default script: for fixtures that share one server."""
+        self.faults.clear()
+        self._state.log.clear()
+        if isinstance(self.backend, Scripted):
+            self.backend.set_script(Scripted().script)
+
+    def start(self) -> Self:
+        """Start serving; returns when the server is up."""
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self._port = listener.getsockname()[1]
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="ollama-standin", daemon=True
+        )
+        self._thread.start()
+        if not self._server.up.wait(START_SECONDS):
+            raise RuntimeError("the stand-in did not start")
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; open connections are closed."""
+        if self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            raise RuntimeError("the stand-in did not stop")
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
