@@ -107,7 +107,8 @@ def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
         for position, raw in enumerate(sentences(passage.text)):
             text = " ".join(_MARKDOWN.sub(lambda match: match[1] or "", raw).split())
             table = raw.lstrip().startswith("|")
-            if table or text.endswith(("?", ":")) or len(text.split()) < _MIN_WORDS:
+            pointer = ".md)" in raw and "veja" in raw.lower()  # sends the reader on, answers nothing
+            if table or pointer or text.endswith(("?", ":")) or len(text.split()) < _MIN_WORDS:
                 continue
             found.append(_Candidate(passage, position, text, frozenset(stems(text))))
     return found
