@@ -1,5 +1,8 @@
 """Ingest keeps the catalog equal to the folder, whatever happens to the files."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,26 @@ def test_plain_markdown_without_front_matter_is_indexed(catalog: Catalog, folder
     (folder / "sub" / "nota.md").write_text("# Minha nota\n\nTexto simples.", encoding="utf-8")
     assert ingest(catalog, [folder]).failures == ()
     assert [(d.id, d.title) for d in catalog.documents()] == [("sub/nota", "Minha nota")]
+
+
+def test_an_ingest_killed_half_way_is_finished_by_the_next(tmp_path: Path, folder: Path) -> None:
+    for number in range(30):
+        write(folder, f"d{number:02}", body=f"Texto {number}. " * 20)
+    database = tmp_path / "killed" / "catalog.db"
+    # The child dies by SIGKILL while it is told of the tenth file: no handler, no clean-up.
+    script = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from melancia.index.catalog import Catalog; from melancia.knowledge.ingest import ingest;"
+        "stop = lambda name, done, total: done == 10 and os.kill(os.getpid(), signal.SIGKILL);"
+        "ingest(Catalog(Path(sys.argv[1])), [Path(sys.argv[2])], stop)"
+    )
+    child = subprocess.run([sys.executable, "-c", script, str(database), str(folder)], check=False)
+    assert child.returncode == -signal.SIGKILL
+    killed = Catalog(database)
+    assert len(killed.documents()) == 10
+    report = ingest(killed, [folder])
+    assert (report.added, report.unchanged) == (20, 10)
+    clean = Catalog(tmp_path / "clean" / "catalog.db")
+    ingest(clean, [folder])
+    assert killed.chunks() == clean.chunks()
+    assert killed.documents() == clean.documents()
