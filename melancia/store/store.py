@@ -1,0 +1,225 @@
+"""Interactions, written when they happen, and what their users thought of them."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from melancia.errors import InputError, InteractionNotFoundError, NotOwnerError
+from melancia.records import Feedback, FinishReason, Interaction, Turn, utc_now
+from melancia.store.database import open_engine, translated
+from melancia.store.rows import export_row, feedback_from, interaction_from, interaction_row
+from melancia.store.tables import feedback, feedback_events, interactions
+
+MAX_COMMENT_CHARS = 2000
+_BATCH = 500
+
+
+class Store:
+    """The database. Thread-safe; each method is one transaction; failures are StoreError."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open (and create or migrate) the database at a SQLAlchemy address. Raises StoreError."""
+        return cls(open_engine(url))
+
+    def start(self, interaction: Interaction) -> None:
+        """Record a question that is about to be answered; a second time changes nothing."""
+        row = interaction_row(interaction)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(self._insert(interactions).values(row).on_conflict_do_nothing())
+
+    def checkpoint(self, interaction_id: str, partial_text: str) -> None:
+        """Record what has been said so far, unless the answer has already ended."""
+        running = interactions.c.finish_reason == FinishReason.RUNNING.value
+        with translated(), self._engine.begin() as connection:
+            connection.execute(
+                interactions.update()
+                .where(interactions.c.id == interaction_id, running)
+                .values(text=partial_text, updated_at=utc_now())
+            )
+
+    def finish(self, interaction: Interaction) -> None:
+        """Record the outcome. Idempotent; also records the question if ``start`` never did."""
+        row = interaction_row(interaction)
+        fixed = {"id", "user_id", "conversation_id", "created_at"}
+        changes = {name: value for name, value in row.items() if name not in fixed}
+        statement = self._insert(interactions).values(row)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes))
+
+    def get(self, interaction_id: str) -> Interaction:
+        """One interaction. Raises InteractionNotFoundError."""
+        with translated(), self._engine.connect() as connection:
+            row = (
+                connection.execute(sa.select(interactions).where(interactions.c.id == interaction_id))
+                .mappings()
+                .first()
+            )
+        if row is None:
+            raise InteractionNotFoundError("Essa resposta não existe.", "Recarregue a página.")
+        return interaction_from(row)
+
+    def turns(self, conversation_id: str, user_id: str, limit: int) -> list[Turn]:
+        """The last ``limit`` exchanges that got some answer, oldest first; only this user's."""
+        query = (
+            sa.select(interactions.c.question, interactions.c.text, interactions.c.standalone)
+            .where(_own(conversation_id, user_id), interactions.c.text != "")
+            .order_by(interactions.c.created_at.desc())
+            .limit(limit)
+        )
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [Turn(question, text, alone) for question, text, alone in reversed(rows)]
+
+    def conversation(self, conversation_id: str, user_id: str) -> list[tuple[Interaction, Feedback | None]]:
+        """A user's conversation with their ratings, oldest first."""
+        query = (
+            sa.select(interactions, *(column.label(f"f_{column.name}") for column in feedback.c))
+            .outerjoin(
+                feedback,
+                (feedback.c.interaction_id == interactions.c.id)
+                & (feedback.c.user_id == interactions.c.user_id),
+            )
+            .where(_own(conversation_id, user_id))
+            .order_by(interactions.c.created_at)
+        )
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(interaction_from(row), _joined(row)) for row in rows]
+
+    def latest_conversation(self, user_id: str) -> str | None:
+        """The conversation in which the user last asked; None if they never did."""
+        query = (
+            sa.select(interactions.c.conversation_id)
+            .where(interactions.c.user_id == user_id)
+            .order_by(interactions.c.created_at.desc())
+            .limit(1)
+        )
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+    def rate(self, given: Feedback) -> Feedback:
+        """Merge a rating with the present one (None changes nothing, thumb 0 and comment "" take back).
+
+        Returns the present rating. History is kept; an identical repeat adds none. Raises InputError,
+        InteractionNotFoundError, NotOwnerError.
+        """
+        _check(given)
+        comment = given.comment.strip() if given.comment is not None else None
+        key = {"interaction_id": given.interaction_id, "user_id": given.user_id}
+        with translated(), self._engine.begin() as connection:
+            # The update takes the write lock first: two ratings at once are merged one after the other.
+            owner = connection.execute(
+                interactions.update()
+                .where(interactions.c.id == given.interaction_id)
+                .values(updated_at=interactions.c.updated_at)
+                .returning(interactions.c.user_id)
+            ).scalar()
+            if owner is None:
+                raise InteractionNotFoundError("Essa resposta não existe.", "Recarregue a página.")
+            if owner != given.user_id:
+                raise NotOwnerError("Só é possível avaliar as próprias respostas.", "Recarregue a página.")
+            before = connection.execute(sa.select(feedback).filter_by(**key)).mappings().first()
+            thumb = given.thumb if given.thumb is not None else (before["thumb"] if before else None)
+            merged = (before["comment"] if before else None) if comment is None else (comment or None)
+            if before and (before["thumb"], before["comment"]) == (thumb, merged):
+                return feedback_from(before)
+            now = given.created_at
+            values = {"thumb": thumb, "comment": merged, "updated_at": now}
+            connection.execute(
+                self._insert(feedback)
+                .values({**key, **values, "created_at": now})
+                .on_conflict_do_update(index_elements=["interaction_id", "user_id"], set_=values)
+            )
+            connection.execute(
+                feedback_events.insert().values(
+                    **key, thumb=given.thumb, comment=comment, created_at=given.created_at
+                )
+            )
+        return Feedback(given.interaction_id, given.user_id, thumb, merged, now)
+
+    def feedback(self, interaction_id: str, user_id: str) -> Feedback | None:
+        """The user's present rating of an interaction."""
+        query = sa.select(feedback).filter_by(interaction_id=interaction_id, user_id=user_id)
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return feedback_from(row) if row else None
+
+    def feedback_history(self, interaction_id: str, user_id: str) -> list[Feedback]:
+        """Every rating as it was given, oldest first."""
+        query = sa.select(feedback_events).filter_by(interaction_id=interaction_id, user_id=user_id)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(feedback_events.c.id)).mappings().all()
+        return [feedback_from(row, "created_at") for row in rows]
+
+    def export_feedback(self) -> Iterator[dict[str, Any]]:
+        """The present ratings with their interactions, oldest first, streamed; not those taken back."""
+        query = (
+            sa.select(
+                interactions,
+                feedback.c.thumb.label("f_thumb"),
+                feedback.c.comment.label("f_comment"),
+                feedback.c.updated_at.label("f_updated_at"),
+            )
+            .join(feedback, feedback.c.interaction_id == interactions.c.id)
+            .where(sa.or_(feedback.c.thumb != 0, feedback.c.comment.is_not(None)))
+            .order_by(interactions.c.created_at, interactions.c.id)
+            .execution_options(yield_per=_BATCH)
+        )
+        with translated(), self._engine.connect() as connection:
+            for row in connection.execute(query).mappings():
+                yield export_row(row, row["f_thumb"], row["f_comment"], row["f_updated_at"])
+
+    def counts(self) -> dict[str, int]:
+        """How many interactions, ratings, thumbs up and down."""
+        with translated(), self._engine.connect() as connection:
+
+            def count(*where: sa.ColumnElement[bool], table: sa.Table = feedback) -> int:
+                query = sa.select(sa.func.count()).select_from(table).where(*where)
+                return connection.execute(query).scalar() or 0
+
+            return {
+                "interactions": count(table=interactions),
+                "feedback": count(sa.or_(feedback.c.thumb != 0, feedback.c.comment.is_not(None))),
+                "thumbs_up": count(feedback.c.thumb == 1),
+                "thumbs_down": count(feedback.c.thumb == -1),
+            }
+
+    def ping(self) -> None:
+        """Ask the database something. Raises StoreError when it does not answer."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(sa.select(interactions.c.id).limit(1))
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._engine.dispose()
+
+    def _insert(self, table: sa.Table) -> Any:
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table)
+
+
+def _own(conversation_id: str, user_id: str) -> sa.ColumnElement[bool]:
+    return (interactions.c.conversation_id == conversation_id) & (interactions.c.user_id == user_id)
+
+
+def _joined(row: Any) -> Feedback | None:
+    if row["f_interaction_id"] is None:
+        return None
+    return feedback_from({column.name: row[f"f_{column.name}"] for column in feedback.c})
+
+
+def _check(given: Feedback) -> None:
+    if given.thumb is None and given.comment is None:
+        raise InputError("A avaliação está vazia.", "Escolha um polegar ou escreva um comentário.")
+    if given.thumb not in (-1, 0, 1, None):
+        raise InputError("A avaliação deve ser 1, -1 ou 0.", "Use os polegares da página.")
+    if given.comment is not None and len(given.comment) > MAX_COMMENT_CHARS:
+        raise InputError(
+            f"O comentário passa de {MAX_COMMENT_CHARS} caracteres.", "Encurte-o e envie de novo."
+        )

@@ -1,0 +1,97 @@
+"""The tables, as SQLAlchemy Core. Portable between SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A timezone-aware instant; SQLite, which knows no zones, keeps it in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To UTC. Raises ValueError for an instant without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+metadata = sa.MetaData()
+
+interactions = sa.Table(
+    "interactions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("standalone", sa.Text, nullable=False),
+    sa.Column("experiment", sa.Text),
+    sa.Column("arm", sa.Text),
+    sa.Column("assigned_hash", sa.Text, nullable=False),
+    sa.Column("assigned", Json, nullable=False),
+    sa.Column("exposed_hash", sa.Text),
+    sa.Column("exposed", Json),
+    sa.Column("passages", Json, nullable=False),
+    sa.Column("attempts", Json, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("citations", Json, nullable=False),
+    sa.Column("invented_citations", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Boolean, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer),
+    sa.Column("completion_tokens", sa.Integer),
+    sa.Column("time_to_first_token", sa.Float),
+    sa.Column("total_time", sa.Float),
+    sa.Column("cost", sa.Float),
+    sa.Column("finish_reason", sa.Text, nullable=False),
+    sa.Column("settings_hash", sa.Text, nullable=False),
+    sa.Column("index_version", sa.Text, nullable=False),
+    sa.Index("ix_interactions_user", "user_id", "created_at"),
+    sa.Index("ix_interactions_conversation", "conversation_id", "created_at"),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column(
+        "interaction_id", sa.Text, sa.ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("thumb", sa.Integer),
+    sa.Column("comment", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.CheckConstraint("thumb IN (-1, 0, 1)", name="ck_feedback_thumb"),
+)
+
+feedback_events = sa.Table(
+    "feedback_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column(
+        "interaction_id",
+        sa.Text,
+        sa.ForeignKey("interactions.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("thumb", sa.Integer),
+    sa.Column("comment", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+)
