@@ -1,0 +1,206 @@
+"""The one path from a question to a recorded answer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
+
+from langchain_core.messages import BaseMessage
+
+from melancia.agent.citations import check_citations
+from melancia.agent.generator import Generation, MakeModel, generate
+from melancia.agent.memory import MAX_TURNS, standalone
+from melancia.agent.prompt import build_messages
+from melancia.agent.refusal import is_refusal, refusal
+from melancia.agent.retriever import HybridRetriever, Retrieval
+from melancia.errors import InputError, MelanciaError
+from melancia.llms import cost
+from melancia.records import (
+    Answer,
+    AskEvent,
+    Assignment,
+    Filters,
+    Finished,
+    FinishReason,
+    Interaction,
+    Retrieved,
+    Token,
+    Turn,
+    Variant,
+)
+from melancia.settings import Settings
+
+CHECKPOINT_EVERY = 0.5  # seconds: what a kill −9 may cost
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder(Protocol):
+    """What the assistant asks of the store."""
+
+    def start(self, interaction: Interaction) -> None:
+        """Record a question that is about to be answered."""
+
+    def checkpoint(self, interaction_id: str, partial_text: str) -> None:
+        """Record what has been said so far."""
+
+    def finish(self, interaction: Interaction) -> None:
+        """Record the outcome."""
+
+    def turns(self, conversation_id: str, user_id: str, limit: int) -> list[Turn]:
+        """The last turns of a user's conversation, oldest first."""
+
+
+class Assistant:
+    """Answers questions: history → retrieve → generate → record. Safe for many tasks of one event loop."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        recorder: Recorder,
+        retriever: Callable[[], HybridRetriever],
+        index_version: Callable[[], str],
+        choose: Callable[[Variant | None], Sequence[Variant]],
+        make_model: MakeModel,
+    ) -> None:
+        """``choose`` gives who answers (the given variant, or the default) and then the fallbacks."""
+        self._settings = settings
+        self._recorder = recorder
+        self._retriever = retriever
+        self._index_version = index_version
+        self._choose = choose
+        self._make_model = make_model
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        user: str,
+        conversation: str,
+        filters: Filters | None = None,
+        variant: Variant | None = None,
+    ) -> AsyncGenerator[AskEvent, None]:
+        """Yield ``Retrieved``, ``FellBack``*, ``Token``*, and ``Finished`` last.
+
+        The text in ``Finished`` is final: invented citations are gone from it. Raises InputError before
+        anything is recorded; a failure of retrieval or of the store ends it with a MelanciaError. Closing
+        the generator cancels the model's call and keeps the partial answer, marked as cancelled.
+        """
+        text = self._accept(question)
+        wanted = filters or Filters()
+        interaction, variants, turns = await asyncio.to_thread(self._begin, text, user, conversation, variant)
+        generation = Generation()
+        try:
+            found = await asyncio.to_thread(self._retrieve, interaction.standalone, variants[0].k, wanted)
+            interaction = replace(interaction, passages=found.passages)
+            yield Retrieved(interaction.id, found.passages, found.mode)
+            if found.supported:
+                messages = build_messages(variants[0].prompt_version, text, found.passages, turns)
+                async with aclosing(self._speak(interaction.id, generation, messages, variants)) as events:
+                    async for event in events:
+                        yield event
+            else:
+                generation.text = refusal(found.passages)
+                generation.finish_reason = FinishReason.STOP
+                yield Token(generation.text)
+            done = await asyncio.to_thread(self._finish, interaction, generation, refused=not found.supported)
+        except (asyncio.CancelledError, GeneratorExit):
+            self._abandon(interaction, generation, FinishReason.CANCELLED)
+            raise
+        except Exception:
+            self._abandon(interaction, generation, FinishReason.ERROR)
+            raise
+        # Outside: whoever closes the generator here has the whole answer, and cancelled nothing.
+        yield Finished(done)
+
+    def _accept(self, question: str) -> str:
+        text = question.replace("\x00", "").strip()
+        if not text:
+            raise InputError("A pergunta está vazia.", "Escreva o que deseja saber.")
+        limit = self._settings.max_question_chars
+        if len(text) > limit:
+            raise InputError(
+                f"A pergunta tem {len(text)} caracteres; o máximo é {limit}.", "Encurte-a e envie de novo."
+            )
+        return text
+
+    def _begin(
+        self, question: str, user: str, conversation: str, variant: Variant | None
+    ) -> tuple[Interaction, Sequence[Variant], list[Turn]]:
+        variants = self._choose(variant)
+        turns = self._recorder.turns(conversation, user, MAX_TURNS)
+        interaction = Interaction(
+            user_id=user,
+            conversation_id=conversation,
+            question=question,
+            assignment=Assignment(variants[0]),
+            standalone=standalone(question, turns),
+            settings_hash=self._settings.hash,
+            index_version=self._index_version(),
+        )
+        self._recorder.start(interaction)
+        return interaction, variants, turns
+
+    def _retrieve(self, query: str, k: int, filters: Filters) -> Retrieval:
+        return self._retriever().search(query, k, filters)
+
+    async def _speak(
+        self,
+        interaction_id: str,
+        generation: Generation,
+        messages: Sequence[BaseMessage],
+        variants: Sequence[Variant],
+    ) -> AsyncGenerator[AskEvent, None]:
+        stream = generate(generation, messages, variants, self._make_model, self._settings)
+        saved = 0.0
+        async with aclosing(stream):
+            async for event in stream:
+                yield event
+                now = time.monotonic()
+                if generation.text and now - saved >= CHECKPOINT_EVERY:
+                    await self._checkpoint(interaction_id, generation.text)
+                    saved = now
+
+    async def _checkpoint(self, interaction_id: str, text: str) -> None:
+        try:
+            await asyncio.to_thread(self._recorder.checkpoint, interaction_id, text)
+        except MelanciaError as error:
+            # The answer goes on; if the store is really gone, its end will say so.
+            logger.warning("checkpoint of %s failed: %s", interaction_id, error)
+
+    def _finish(self, interaction: Interaction, generation: Generation, *, refused: bool) -> Interaction:
+        done = self._outcome(interaction, generation, refused=refused)
+        self._recorder.finish(done)
+        return done
+
+    def _outcome(self, interaction: Interaction, generation: Generation, *, refused: bool) -> Interaction:
+        if generation.failure is not None:
+            logger.warning("answer %s ended early: %s", interaction.id, generation.failure.message)
+        checked = check_citations(generation.text, len(interaction.passages))
+        exposure = generation.exposure
+        answer = Answer(
+            text=checked.text.strip(),
+            citations=checked.citations,
+            invented_citations=checked.invented,
+            refused=refused or is_refusal(checked.text),
+            usage=generation.usage,
+            time_to_first_token=generation.time_to_first_token,
+            total_time=generation.elapsed,
+            cost=cost(exposure.provider, exposure.model, generation.usage, settings=self._settings)
+            if exposure is not None
+            else None,
+            finish_reason=generation.finish_reason,
+        )
+        return replace(interaction, exposure=exposure, attempts=tuple(generation.attempts), answer=answer)
+
+    def _abandon(self, interaction: Interaction, generation: Generation, reason: FinishReason) -> None:
+        """Record what there is, at once: the task that we run in is being torn down."""
+        generation.finish_reason = reason
+        try:
+            self._recorder.finish(self._outcome(interaction, generation, refused=False))
+        except MelanciaError as error:
+            logger.error("the end of %s could not be recorded: %s", interaction.id, error)

@@ -1,0 +1,143 @@
+"""The HTTP door: health, readiness, the page, and what guards them."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from melancia import __version__
+from melancia.api.gate import (
+    ClosedDoors,
+    KnownOrigins,
+    Login,
+    QuestionLimit,
+    SecurityHeaders,
+    UserCookie,
+)
+from melancia.app import Runtime
+from melancia.errors import MelanciaError, SettingsError
+from melancia.settings import Settings
+from melancia.ui.identity import Identity
+from melancia.ui.page import HEAD, STYLE, THEME, TRANSLATIONS, build_page
+
+_STOPPING = 5  # seconds that running answers get when the server stops
+
+
+def create_app(runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> ASGIApp:
+    """The whole application over ``runtime``. ``on_ready`` is called when it starts to serve."""
+    settings = runtime.settings
+    identity = Identity(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        on_ready()
+        yield
+
+    app = FastAPI(
+        title="MelâncIA",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+    )
+
+    # Before the page, which takes every other path.
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok", "service": "melancia", "version": __version__}
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        """The store answers and there is something to search."""
+        return _readiness(runtime)
+
+    page = build_page(runtime, identity)
+    page.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
+    mounted = gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        max_file_size="1mb",
+        i18n=TRANSLATIONS,
+        theme=THEME,
+        css=STYLE,
+        head=HEAD,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+    )
+    guarded: ASGIApp = QuestionLimit(mounted, identity, settings.questions_per_minute)
+    guarded = ClosedDoors(guarded)
+    guarded = UserCookie(guarded, identity, secure=settings.secure_cookie)
+    guarded = Login(guarded, identity)
+    guarded = KnownOrigins(guarded, settings)
+    return SecurityHeaders(guarded)
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve the page until stopped. ``announce`` gets the address once it answers.
+
+    Raises SettingsError when the address cannot be used, StoreError, KnowledgeError.
+    """
+    _check_free(settings)
+    runtime = Runtime.open(settings, index_in_background=True)
+    try:
+        shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
+        app = create_app(runtime, lambda: announce(f"http://{shown}:{settings.port}"))
+        # One worker: a Gradio session lives in one process.
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level.lower() if settings.log_level != "INFO" else "warning",
+            timeout_graceful_shutdown=_STOPPING,
+            server_header=False,
+            proxy_headers=False,
+        )
+    finally:
+        runtime.close()
+
+
+def _readiness(runtime: Runtime) -> JSONResponse:
+    progress = runtime.index.progress()
+    state: dict[str, Any] = {
+        "documents": progress.documents,
+        "chunks": progress.chunks,
+        "vectors": progress.vectors,
+        "index": "pronto" if progress.ready else "calculando vetores",
+    }
+    try:
+        runtime.store.ping()
+        state["store"] = "pronto"
+    except MelanciaError as error:
+        state["store"] = error.message
+    if progress.error:
+        state["index"] = progress.error
+    ready = state["store"] == "pronto" and progress.documents > 0
+    return JSONResponse({"status": "ok" if ready else "indisponível", **state}, 200 if ready else 503)
+
+
+def _check_free(settings: Settings) -> None:
+    """Say that the port is taken before the index is opened and minutes are spent."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"Não é possível servir em {settings.host}:{settings.port} ({error.strerror}).",
+                "Pare o que usa a porta ou escolha outra com --port ou MELANCIA_PORT.",
+            ) from error

@@ -1,0 +1,97 @@
+"""Who is asking: a stable anonymous user by signed cookie, or a team member by HTTP Basic login."""
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from itsdangerous import BadSignature, Signer
+
+from melancia.errors import SettingsError
+from melancia.records import new_id
+from melancia.settings import Settings
+
+COOKIE = "melancia_user"
+COOKIE_AGE = 365 * 24 * 3600  # seconds
+_TEAM = "equipe:"
+
+
+class Identity:
+    """Signs and reads the cookie; checks the team's passwords, if there is a team."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError when MELANCIA_AUTH is malformed or the key cannot be kept."""
+        given = settings.secret_key.get_secret_value() if settings.secret_key else ""
+        self._signer = Signer(given or _kept_key(settings.data_dir / "secret_key"), salt="melancia.user")
+        self._team = _team(settings.auth.get_secret_value()) if settings.auth else {}
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether only team members may come in."""
+        return bool(self._team)
+
+    def issue(self) -> str:
+        """A cookie value for a new anonymous user."""
+        return self._signer.sign(new_id()).decode()
+
+    def anonymous(self, cookies: Mapping[str, str]) -> str | None:
+        """The user of a genuine cookie."""
+        try:
+            return self._signer.unsign(cookies.get(COOKIE, "")).decode()
+        except (BadSignature, UnicodeDecodeError):
+            return None
+
+    def member(self, authorization: str) -> str | None:
+        """The team member whose name and password an ``Authorization`` header carries."""
+        scheme, _, encoded = authorization.partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        # A wrong name costs the same comparison as a wrong password.
+        expected = self._team.get(name, "")
+        same = secrets.compare_digest(expected.encode(), password.encode())
+        return f"{_TEAM}{name}" if same and name in self._team else None
+
+    def user(self, cookies: Mapping[str, str], authorization: str = "") -> str | None:
+        """Who is asking; None when neither cookie nor login say."""
+        return self.member(authorization) if self.needs_login else self.anonymous(cookies)
+
+
+def _team(text: str) -> dict[str, str]:
+    team: dict[str, str] = {}
+    for entry in text.split(","):
+        name, separator, password = entry.strip().partition(":")
+        if not separator or not name or not password:
+            raise SettingsError(
+                "A variável MELANCIA_AUTH está malformada.",
+                "Escreva usuario:senha; com mais pessoas, separe-as com vírgulas.",
+            )
+        team[name] = password
+    return team
+
+
+def _kept_key(file: Path) -> str:
+    """The key that this data folder's cookies are signed with, made on first use, readable by its owner."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.{new_id()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(secrets.token_urlsafe(48))
+        try:
+            os.link(fresh, file)  # whole, and only if nobody was first
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+        return file.read_text()
+    except OSError as error:
+        raise SettingsError(
+            f"A chave que assina os cookies não pôde ser guardada em {file}.",
+            "Confira as permissões da pasta ou defina MELANCIA_SECRET_KEY.",
+        ) from error

@@ -1,0 +1,173 @@
+"""The page: what is where. What happens is in ``chat``."""
+
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from melancia.app import Runtime
+from melancia.ui import render
+from melancia.ui.chat import IDLE, Chat
+from melancia.ui.identity import Identity
+
+TITLE = "MelâncIA · Retail Media"
+EXAMPLES = (
+    "O que é Retail Media?",
+    "Meu ACOS subiu. O que eu olho primeiro?",
+    "Como ganho a buy box no Mercado Livre?",
+    "Vendo a R$ 120, gastei R$ 300 em anúncios e vendi 25 peças. Qual é o ACOS?",
+)
+_MARKETPLACES = {
+    "mercado-livre": "Mercado Livre",
+    "amazon": "Amazon",
+    "shopee": "Shopee",
+    "magalu": "Magalu",
+    "geral": "Geral",
+}
+_WORDS = {
+    "chatbot.like": "Gostei",
+    "chatbot.dislike": "Não gostei",
+    "chatbot.retry": "Tentar novamente",
+    "chatbot.copy_message": "Copiar mensagem",
+    "chatbot.copied_message": "Mensagem copiada",
+    "chatbot.clear": "Limpar conversa",
+    "chatbot.complete": "Concluído",
+    "common.error": "Erro",
+    "common.loading": "Carregando",
+    "common.submit": "Enviar",
+}
+# The page is Portuguese whatever the browser's language is.
+TRANSLATIONS = gr.I18n(**dict.fromkeys(("en", "pt", "pt-BR", "es"), _WORDS))
+THEME = gr.themes.Soft(
+    primary_hue=gr.themes.colors.green,
+    secondary_hue=gr.themes.colors.rose,
+    neutral_hue=gr.themes.colors.stone,
+    font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+    font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+)
+STYLE = files("melancia.ui").joinpath("style.css").read_text(encoding="utf-8")
+HEAD = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    "<script>document.documentElement.lang='pt-BR'</script>"
+)
+
+
+def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
+    """The Gradio page over ``runtime``."""
+    chat = Chat(runtime, identity)
+    settings = runtime.settings
+    with gr.Blocks(analytics_enabled=False, title=TITLE) as page:
+        current, rated = gr.State(""), gr.State(None)
+        with gr.Row(elem_id="topo"):
+            gr.Markdown(
+                "# 🍉 MelâncIA\n\nAssistente de Retail Media, com fontes.", elem_id="marca", container=False
+            )
+            fresh = gr.Button("Nova conversa", elem_id="nova", size="sm", scale=0, min_width=140)
+        state = gr.Markdown("", elem_id="estado", container=False)
+        talk = gr.Chatbot(
+            elem_id="chat",
+            show_label=False,
+            label="Conversa",
+            layout="bubble",
+            buttons=["copy"],
+            latex_delimiters=[],
+            allow_tags=False,
+            placeholder="### Pergunte sobre anúncios, métricas, catálogo ou logística\n"
+            "As respostas vêm da base de conhecimento e citam a fonte de cada afirmação.",
+            feedback_options=("Like", "Dislike"),
+        )
+        # Own buttons: the component's examples have English labels and an invalid list role.
+        with gr.Row(visible=False, elem_id="exemplos") as examples:
+            shortcuts = [gr.Button(text, size="sm", min_width=200) for text in EXAMPLES]
+        with gr.Group(visible=False, elem_id="comentario") as comment_box:
+            comment = gr.Textbox(
+                label="O que faltou ou está errado nesta resposta?",
+                placeholder="Opcional, mas é o que mais ajuda a melhorar.",
+                lines=2,
+                max_length=2000,
+                elem_id="comentario-texto",
+            )
+            with gr.Row():
+                skip = gr.Button("Agora não", size="sm", elem_id="comentario-pular")
+                send = gr.Button(
+                    "Enviar comentário", size="sm", variant="primary", elem_id="comentario-enviar"
+                )
+        said = gr.Markdown("", visible=False, elem_id="aviso", container=False)
+        box = gr.Textbox(
+            placeholder="Escreva sua pergunta…",
+            label="Pergunta",
+            show_label=False,
+            lines=1,
+            max_lines=5,
+            max_length=settings.max_question_chars,
+            autofocus=True,
+            elem_id="pergunta",
+            **IDLE,
+        )
+        with gr.Accordion("Opções e como funciona", open=False, elem_id="como-funciona"):
+            place = gr.Dropdown(
+                [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
+            )
+            gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
+
+        outputs: list[Any] = [talk, box, comment_box, examples]
+        queue: dict[str, Any] = {
+            "concurrency_limit": settings.concurrency,
+            "concurrency_id": "answers",
+            "api_visibility": "private",
+            "show_progress": "hidden",
+        }
+        aside: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+        answering = [
+            box.submit(chat.ask, [box, current, place], outputs, **queue),
+            talk.retry(chat.retry, [current, place], outputs, **queue),
+            *(button.click(chat.ask, [button, current, place], outputs, **queue) for button in shortcuts),
+        ]
+        box.stop(chat.stop, [current], [talk, box], cancels=answering, **aside)
+        talk.like(chat.rate, [talk], [comment_box, rated, said], **aside)
+        send.click(chat.comment, [comment, rated], [comment_box, comment, said], **aside)
+        skip.click(lambda: (gr.Group(visible=False), ""), None, [comment_box, comment], **aside)
+        fresh.click(
+            chat.begin, None, [talk, current, comment_box, examples], cancels=answering, **aside
+        ).then(lambda: gr.Textbox(**IDLE), None, [box], **aside)
+        timer = gr.Timer(2, active=False)
+        timer.tick(lambda: _tick(runtime), None, [state, timer], **aside)
+        page.load(chat.open, None, [talk, current, examples], **aside)
+        page.load(lambda: _arrive(runtime), None, [state, timer, place], **aside)
+    return page
+
+
+def _places(runtime: Runtime) -> list[tuple[str, str]]:
+    known = runtime.index.marketplaces()
+    return [("todos", ""), *((_MARKETPLACES.get(name, name), name) for name in known)]
+
+
+def _pending(runtime: Runtime) -> bool:
+    progress = runtime.index.progress()
+    return not progress.ready and progress.error is None
+
+
+def _arrive(runtime: Runtime) -> tuple[str, Any, Any]:
+    return *_tick(runtime), gr.Dropdown(choices=_places(runtime))
+
+
+def _tick(runtime: Runtime) -> tuple[str, Any]:
+    return _state(runtime), gr.Timer(active=_pending(runtime))
+
+
+def _state(runtime: Runtime) -> str:
+    """Who answers now, and how far the index is."""
+    progress = runtime.index.progress()
+    if progress.error:
+        return f"⚠️ {render.inert(progress.error)}"
+    if not progress.documents:
+        return "⏳ Lendo os documentos da base…"
+    if not progress.ready:
+        return (
+            f"⏳ Preparando a busca por significado: {progress.vectors} de {progress.chunks} trechos. "
+            "Até lá, as respostas usam só a busca por palavras."
+        )
+    documents = f"{progress.documents} documentos na base"
+    if runtime.settings.blind:
+        return documents
+    return f"Quem responde agora: {render.variant_name(runtime.models.current())} · {documents}"
