@@ -237,7 +237,7 @@ def cookies(scope: Scope) -> Mapping[str, str]:
 
 
 def _closed(path: str) -> bool:
-    if path.startswith("/monitoring"):
+    if path.startswith("/monitoring") or path.rstrip("/") in ("/openapi.json", "/docs", "/redoc"):
         return True
     prefix = "/gradio_api/"
     if not path.startswith(prefix):

@@ -22,10 +22,12 @@ from melancia.records import (
     new_id,
 )
 from melancia.ui import render
+from melancia.ui.frames import frames
 from melancia.ui.identity import Identity
 
 _FRAME = 0.08  # seconds between two updates of a streaming answer
 _STOP_WAIT = 3.0  # seconds in which a stopped answer is recorded
+_LEXICAL = "*Busca só por palavras: a busca por significado ainda está sendo preparada.*\n\n"
 _NO_USER = (
     "A sessão não foi reconhecida. Recarregue a página; os cookies deste endereço precisam estar ligados."
 )
@@ -63,14 +65,15 @@ class Chat:
             return
         messages, thumbs = await self._messages(user, current)
         asked = [*messages, render.user_message(question)]
-        hidden = gr.Group(visible=False), gr.Row(visible=False)
+        hidden = gr.Column(visible=False), gr.Row(visible=False)
         shown = _chat([*asked, render.assistant_message(render.WAITING)], [*thumbs, None])
         yield shown, gr.Textbox(value="", **BUSY), *hidden
         try:
             filters = Filters(marketplace=marketplace or None)
             async with aclosing(self._answer(question, user, current, filters)) as growing:
                 async for message in growing:
-                    yield _chat([*asked, message], [*thumbs, None]), gr.Textbox(), *hidden
+                    shown = _chat([*asked, message], [*thumbs, None])
+                    yield shown, gr.Textbox(), *hidden
         except MelanciaError as error:
             failed = render.assistant_message(f"⚠️ {render.inert(str(error))}")
             yield _chat([*asked, failed], [*thumbs, None]), gr.Textbox(value=question, **IDLE), *hidden
@@ -83,7 +86,8 @@ class Chat:
             )
             yield _chat([*asked, failed], [*thumbs, None]), gr.Textbox(value=question, **IDLE), *hidden
             return
-        yield gr.skip(), gr.Textbox(**IDLE), *hidden
+        # The answer once more: the browser may drop an update that another one overtakes.
+        yield shown, gr.Textbox(**IDLE), *hidden
 
     async def retry(
         self, current: str, marketplace: str | None, again: gr.RetryData, request: gr.Request
@@ -111,13 +115,13 @@ class Chat:
         user, rated = self._user(request), _rated(history, liked)
         if user is None or rated is None:
             text = "Esta mensagem não pode ser avaliada." if user else _NO_USER
-            return gr.Group(visible=False), None, _said(text)
+            return gr.Column(visible=False), None, _said(text)
         thumb = {True: 1, False: -1}.get(liked.liked, 0) if isinstance(liked.liked, bool) else 0
         try:
             await asyncio.to_thread(self._runtime.store.rate, Feedback(rated, user, thumb=thumb))
         except MelanciaError as error:
-            return gr.Group(visible=False), None, _said(str(error))
-        return gr.Group(visible=thumb == -1), rated, _said("")
+            return gr.Column(visible=False), None, _said(str(error))
+        return gr.Column(visible=thumb == -1), rated, _said("")
 
     async def comment(self, text: str, rated: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
         """The comment that goes with a thumb. Returns comment box, its text, and a notice."""
@@ -128,37 +132,33 @@ class Chat:
             await asyncio.to_thread(self._runtime.store.rate, Feedback(rated, user, comment=text))
         except MelanciaError as error:
             return gr.skip(), gr.skip(), _said(str(error))
-        return gr.Group(visible=False), "", _said("Comentário guardado. Obrigado!" if text.strip() else "")
+        return gr.Column(visible=False), "", _said("Comentário guardado. Obrigado!" if text.strip() else "")
 
-    def begin(self) -> tuple[Any, str, Any, Any]:
-        """A new conversation: chat, its identifier, comment box, examples."""
-        return _chat([], []), new_id(), gr.Group(visible=False), gr.Row(visible=True)
+    def begin(self) -> tuple[Any, ...]:
+        """A new conversation: chat, its identifier, comment box, examples, question box."""
+        return _chat([], []), new_id(), gr.Column(visible=False), gr.Row(visible=True), gr.Textbox(**IDLE)
 
     async def _answer(
         self, question: str, user: str, current: str, filters: Filters
     ) -> AsyncGenerator[render.Message]:
         """The growing answer, at most once a frame, and at last the recorded one."""
-        text, notes, drawn, identifier = "", "", 0.0, None
+        text, notes, identifier = "", "", None
         asking = self._runtime.assistant.ask(question, user=user, conversation=current, filters=filters)
-        async with aclosing(asking) as events:
-            async for event in events:
-                if isinstance(event, Retrieved):
-                    identifier = event.interaction_id
-                    if event.mode == "lexical":
-                        notes = (
-                            "*Busca só por palavras: a busca por significado ainda está sendo preparada.*\n\n"
-                        )
-                elif isinstance(event, FellBack):
-                    notes += render.fell_back(event.attempt, event.next, blind=self._blind) + "\n\n"
-                elif isinstance(event, Token):
-                    text += event.text
-                elif isinstance(event, Finished):
-                    final = render.answer_markdown(event.interaction, blind=self._blind)
-                    yield render.assistant_message(notes + final, event.interaction.id)
-                    return
-                if time.monotonic() - drawn >= _FRAME:
-                    drawn = time.monotonic()
-                    yield render.assistant_message(notes + (render.inert(text) or render.WAITING), identifier)
+        async with aclosing(frames(asking, _FRAME)) as drawn:
+            async for events in drawn:
+                for event in events:
+                    if isinstance(event, Retrieved):
+                        identifier = event.interaction_id
+                        notes = _LEXICAL if event.mode == "lexical" else ""
+                    elif isinstance(event, FellBack):
+                        notes += render.fell_back(event.attempt, event.next, blind=self._blind) + "\n\n"
+                    elif isinstance(event, Token):
+                        text += event.text
+                    elif isinstance(event, Finished):
+                        final = render.answer_markdown(event.interaction, blind=self._blind)
+                        yield render.assistant_message(notes + final, event.interaction.id)
+                        return
+                yield render.assistant_message(notes + (render.inert(text) or render.WAITING), identifier)
 
     def _running(self, user: str, current: str) -> bool:
         items = self._runtime.store.conversation(current, user)

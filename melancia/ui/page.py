@@ -48,7 +48,7 @@ THEME = gr.themes.Soft(
 STYLE = files("melancia.ui").joinpath("style.css").read_text(encoding="utf-8")
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    "<script>document.documentElement.lang='pt-BR'</script>"
+    f"<script>{files('melancia.ui').joinpath('labels.js').read_text(encoding='utf-8')}</script>"
 )
 
 
@@ -79,7 +79,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
         # Own buttons: the component's examples have English labels and an invalid list role.
         with gr.Row(visible=False, elem_id="exemplos") as examples:
             shortcuts = [gr.Button(text, size="sm", min_width=200) for text in EXAMPLES]
-        with gr.Group(visible=False, elem_id="comentario") as comment_box:
+        with gr.Column(visible=False, elem_id="comentario") as comment_box:
             comment = gr.Textbox(
                 label="O que faltou ou está errado nesta resposta?",
                 placeholder="Opcional, mas é o que mais ajuda a melhorar.",
@@ -123,13 +123,14 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
             talk.retry(chat.retry, [current, place], outputs, **queue),
             *(button.click(chat.ask, [button, current, place], outputs, **queue) for button in shortcuts),
         ]
-        box.stop(chat.stop, [current], [talk, box], cancels=answering, **aside)
+        # The browser cancels after an event's own function, so the function comes with the next event.
+        box.stop(None, cancels=answering, **aside).then(chat.stop, [current], [talk, box], **aside)
         talk.like(chat.rate, [talk], [comment_box, rated, said], **aside)
         send.click(chat.comment, [comment, rated], [comment_box, comment, said], **aside)
-        skip.click(lambda: (gr.Group(visible=False), ""), None, [comment_box, comment], **aside)
-        fresh.click(
-            chat.begin, None, [talk, current, comment_box, examples], cancels=answering, **aside
-        ).then(lambda: gr.Textbox(**IDLE), None, [box], **aside)
+        skip.click(lambda: (gr.Column(visible=False), ""), None, [comment_box, comment], **aside)
+        fresh.click(None, cancels=answering, **aside).then(
+            chat.begin, None, [talk, current, comment_box, examples, box], **aside
+        )
         timer = gr.Timer(2, active=False)
         timer.tick(lambda: _tick(runtime), None, [state, timer], **aside)
         page.load(chat.open, None, [talk, current, examples], **aside)

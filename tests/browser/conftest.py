@@ -1,0 +1,137 @@
+"""A served application and a real Chromium. Without Chromium these tests are skipped, but never in CI."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from melancia.api import create_app
+from melancia.app import Runtime
+from melancia.settings import load_settings
+from tests.standins.ollama import OllamaStandin
+
+ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
+KNOWLEDGE = Path(__file__).parent.parent.parent / "data" / "knowledge"
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+REPLY = (
+    "A buy box depende de **preço final** e de *prazo* [1]. "
+    + "Cada fator pesa de um jeito em cada categoria, e o vendedor deve medir antes de mudar [2]. " * 4
+)
+
+
+class Served:
+    """A running application: its address, its runtime, and its Ollama."""
+
+    def __init__(self, url: str, runtime: Runtime, ollama: OllamaStandin) -> None:
+        self.url = url
+        self.runtime = runtime
+        self.ollama = ollama
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The application over the real knowledge base, answering through the stand-in Ollama."""
+    with OllamaStandin(models=["llama3.2:3b"]) as ollama:
+        settings = load_settings(
+            _env_file=None,
+            data_dir=tmp_path_factory.mktemp("served"),
+            knowledge_dir=KNOWLEDGE,
+            variant="ollama:llama3.2:3b",
+            ollama_base_url=ollama.url,
+            questions_per_minute=1000,
+            port=_free_port(),
+        )
+        runtime = Runtime.open(settings)
+        runtime.index.ensure_ingested()
+        runtime.index.compute_vectors()
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
+        )
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
+        server.should_exit = True
+        thread.join(timeout=20)
+        runtime.close()
+
+
+@pytest.fixture(autouse=True)
+def _calm(served: Served) -> Iterator[None]:
+    served.ollama.set_script(REPLY)
+    yield
+    served.ollama.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is required in CI")
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield made
+        made.close()
+
+
+NewUser = Callable[..., Page]
+
+
+@pytest.fixture
+def new_user(browser: Browser, served: Served) -> Iterator[NewUser]:
+    """Opens the page as somebody who was never here; fails if a request leaves the machine."""
+    contexts: list[BrowserContext] = []
+    strangers: list[str] = []
+
+    def open_page(width: int = 1280, height: int = 860, *, dark: bool = False) -> Page:
+        context = browser.new_context(locale="pt-BR", viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        own = (served.url, "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(own) else strangers.append(r.url))
+        page.goto(f"{served.url}/?__theme={'dark' if dark else 'light'}")
+        page.wait_for_selector("#exemplos button")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert strangers == []
+
+
+@pytest.fixture
+def shot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Saves a screenshot among CI's artifacts."""
+
+    def save(page: Page, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+    return save
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
