@@ -1,8 +1,7 @@
 """The HTTP door: health, readiness, the page, and what guards them."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -29,24 +28,11 @@ from melancia.ui.page import HEAD, STYLE, THEME, TRANSLATIONS, build_page
 _STOPPING = 5  # seconds that running answers get when the server stops
 
 
-def create_app(runtime: Runtime, on_ready: Callable[[], None] = lambda: None) -> ASGIApp:
-    """The whole application over ``runtime``. ``on_ready`` is called when it starts to serve."""
+def create_app(runtime: Runtime) -> ASGIApp:
+    """The whole application over ``runtime``."""
     settings = runtime.settings
     identity = Identity(settings)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        on_ready()
-        yield
-
-    app = FastAPI(
-        title="MelâncIA",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=lifespan,
-    )
+    app = FastAPI(title="MelâncIA", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
 
     # Before the page, which takes every other path.
     @app.get("/healthz")
@@ -95,10 +81,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     runtime = Runtime.open(settings, index_in_background=True)
     try:
         shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
-        app = create_app(runtime, lambda: announce(f"http://{shown}:{settings.port}"))
-        # One worker: a Gradio session lives in one process.
-        uvicorn.run(
-            app,
+        config = uvicorn.Config(
+            create_app(runtime),
             host=settings.host,
             port=settings.port,
             log_level=settings.log_level.lower() if settings.log_level != "INFO" else "warning",
@@ -106,8 +90,26 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             server_header=False,
             proxy_headers=False,
         )
+        # One worker: a Gradio session lives in one process.
+        _Server(config, lambda: announce(f"http://{shown}:{settings.port}")).run()
+    except KeyboardInterrupt:
+        pass  # uvicorn passes on the signal that it has already obeyed
     finally:
         runtime.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens; uvicorn's own start hook comes before that."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Bind, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_listening()
 
 
 def _readiness(runtime: Runtime) -> JSONResponse:

@@ -1,0 +1,51 @@
+"""The command line. Heavy packages are imported by the command that needs them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from melancia import __version__
+from melancia.cli import answers, feedback, health, knowledge, server
+from melancia.errors import MelanciaError
+
+app = typer.Typer(
+    name="melancia",
+    help="MelâncIA: assistente de Retail Media em português, com fontes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(server.serve)
+app.command("ask")(answers.ask)
+app.command("ingest")(knowledge.ingest)
+app.command("search")(knowledge.search)
+app.command("models")(health.models)
+app.command("doctor")(health.doctor)
+app.add_typer(feedback.app, name="feedback")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"melancia {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Versão.")
+    ] = False,
+) -> None:
+    """MelâncIA: assistente de Retail Media em português, com fontes."""
+
+
+def main() -> None:
+    """Run the command line; expected failures become a message in Portuguese and exit code 1."""
+    try:
+        app()
+    except MelanciaError as error:
+        typer.echo(f"Erro: {error.message}", err=True)
+        if error.remedy:
+            typer.echo(error.remedy, err=True)
+        sys.exit(1)
