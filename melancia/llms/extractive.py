@@ -27,6 +27,7 @@ _TOP_PASSAGES = 3
 _MAX_SENTENCES = 3
 _EMBEDDED = 8  # sentences that are worth an embedding: an answer in tenths of a second, not seconds
 _MIN_WORDS = 4
+_POINTER = re.compile(r"\b(veja|confira|est(á|ão) (em|n[ao]s?))", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\[([^\]]+)\]\([^)]*\)|[*_`]{1,3}|^\s*(?:[-*+]|\d+\.|>)\s+")
 
 
@@ -107,7 +108,7 @@ def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
         for position, raw in enumerate(sentences(passage.text)):
             text = " ".join(_MARKDOWN.sub(lambda match: match[1] or "", raw).split())
             table = raw.lstrip().startswith("|")
-            pointer = ".md)" in raw and "veja" in raw.lower()  # sends the reader on, answers nothing
+            pointer = ".md)" in raw and _POINTER.search(raw)  # sends the reader on, answers nothing
             if table or pointer or text.endswith(("?", ":")) or len(text.split()) < _MIN_WORDS:
                 continue
             found.append(_Candidate(passage, position, text, frozenset(stems(text))))

@@ -15,7 +15,7 @@ EXAMPLES = (
     "O que é Retail Media?",
     "Meu ACOS subiu. O que eu olho primeiro?",
     "Como ganho a buy box no Mercado Livre?",
-    "Vendo a R$ 120, gastei R$ 300 em anúncios e vendi 25 peças. Qual é o ACOS?",
+    "Qual é a diferença entre ACOS e TACOS?",
 )
 _MARKETPLACES = {
     "mercado-livre": "Mercado Livre",

@@ -44,7 +44,7 @@ class Served:
         self.ollama = ollama
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application over the real knowledge base, answering through the stand-in Ollama."""
     with OllamaStandin(models=["llama3.2:3b"]) as ollama:
@@ -81,7 +81,8 @@ def _calm(served: Served) -> Iterator[None]:
     served.ollama.faults.clear()
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in this thread, and other suites start theirs.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
