@@ -3,8 +3,10 @@
 Two signals: the best cosine between the question and a chunk, and the idf-weighted share of the
 question's words that the retrieved passages contain. Positives are the documents' own likely questions
 (their own vectors left out) and headings; negatives are generic questions that no Retail Media base
-answers (``offtopic.txt``, written for this, independent of the evaluation sets). The cut-off maximises
-balanced accuracy (Youden's J).
+answers (``offtopic.txt``, written for this, independent of the evaluation sets). The cut-off is lenient on
+purpose: people ask more loosely than likely questions are written, a wrong refusal leaves them with
+nothing, and a wrong acceptance still meets the prompt's own rule. (Balanced accuracy on these clean
+positives refused 3 of 16 answerable questions of the dev set; this cut refuses none.)
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,9 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
+
+_REFUSED = 0.9
+_LOST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +61,16 @@ def calibrate(positives: Sequence[Signal], negatives: Sequence[Signal]) -> Calib
     """Fit on signals of both kinds. With fewer than 8 of one kind, the defaults stay."""
     if len(positives) < 8 or len(negatives) < 8:
         return Calibration()
-    lexical = _best_cut([s.coverage for s in positives], [s.coverage for s in negatives])
+    lexical = _cut([s.coverage for s in positives], [s.coverage for s in negatives])
     known = [s.cosine for s in negatives if s.cosine is not None]
     if len(known) < 8:
         return Calibration(lexical_cut=lexical)
     mean, deviation = float(np.mean(known)), max(float(np.std(known)), 1e-3)
     base = Calibration(mean=mean, deviation=deviation)
-    cut = _best_cut([base.score(s) for s in positives], [base.score(s) for s in negatives])
+    cut = _cut([base.score(s) for s in positives], [base.score(s) for s in negatives])
     return Calibration(mean=mean, deviation=deviation, cut=cut, lexical_cut=lexical)
 
 
-def _best_cut(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """The cut with the highest sensitivity + specificity; the middle of the gap among equals."""
-    high, low = np.sort(np.asarray(positives)), np.sort(np.asarray(negatives))
-    candidates = np.unique(np.concatenate([high, low]))
-    middles = (candidates[1:] + candidates[:-1]) / 2
-    if not len(middles):
-        return float(candidates[0])
-    kept = 1 - np.searchsorted(high, middles) / len(high)
-    refused = np.searchsorted(low, middles) / len(low)
-    youden = kept + refused
-    best = np.flatnonzero(youden >= youden.max() - 1e-9)
-    return float(middles[best[len(best) // 2]])
+def _cut(positives: Sequence[float], negatives: Sequence[float]) -> float:
+    """Refuses ``_REFUSED`` of the negatives, unless more than ``_LOST`` of the positives would go too."""
+    return float(min(np.quantile(negatives, _REFUSED), np.quantile(positives, _LOST)))
