@@ -210,7 +210,7 @@ class QuestionLimit:
             text = f"Muitas perguntas em pouco tempo. Aguarde {seconds} s e tente de novo."
             await _refuse(scope, send, 429, text, {"retry-after": str(seconds)})
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _when_full(scope, send))
 
     def _wait(self, key: str, limit: int) -> float:
         """Seconds until the next question is welcome; 0 counts this one."""
@@ -246,6 +246,22 @@ def _closed(path: str) -> bool:
     return any(first == name or (name.endswith("=") and first.startswith(name)) for name in _CLOSED) or (
         first.startswith("openapi")
     )
+
+
+def _when_full(scope: Scope, send: Send) -> Send:
+    """Says in Portuguese that the queue is full, which Gradio says in English with a 503."""
+    full = False
+
+    async def translated(message: Message) -> None:
+        nonlocal full
+        if message["type"] == "http.response.start" and message["status"] == 503:
+            full = True
+            text = "Há muitas perguntas na fila agora. Tente de novo em alguns segundos."
+            await _refuse(scope, send, 503, text, {"retry-after": "5"})
+        elif not full:
+            await send(message)
+
+    return translated
 
 
 async def _refuse(

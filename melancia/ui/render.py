@@ -102,7 +102,8 @@ def _byline(interaction: Interaction, *, blind: bool) -> str:
     elif interaction.exposure is None and answer.refused:
         notes.append("Sem evidência suficiente na base")
     if answer.total_time is not None:
-        notes.append(f"{answer.total_time:.1f} s".replace(".", ","))
+        quick = answer.total_time < 0.1
+        notes.append("menos de 0,1 s" if quick else f"{answer.total_time:.1f} s".replace(".", ","))
     text = html.escape(" · ".join(notes))
     return f'<span class="autoria">{text}</span>' if notes else ""
 

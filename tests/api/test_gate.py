@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from melancia.api import create_app
+from melancia.api.gate import QuestionLimit
 from melancia.app import Runtime
 from melancia.errors import SettingsError
 from melancia.settings import load_settings
@@ -142,3 +144,37 @@ def test_the_cookies_outlive_a_restart_and_the_key_is_private(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
     other = load_settings(_env_file=None, data_dir=tmp_path / "outra")
     assert Identity(other).anonymous({COOKIE: value}) is None
+
+
+def test_a_full_queue_is_told_in_portuguese(tmp_path: Path) -> None:
+    async def full(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b"Queue is full! Max size is 1."})
+
+    identity = Identity(load_settings(_env_file=None, data_dir=tmp_path))
+    client = TestClient(QuestionLimit(full, identity, 5))
+    client.cookies.set(COOKIE, identity.issue())
+    answer = client.post("/gradio_api/queue/join", json=JOIN)
+    assert answer.status_code == 503
+    assert "muitas perguntas na fila" in answer.json()["detail"]
+
+
+def test_the_limit_forgets_after_a_minute(tmp_path: Path) -> None:
+    async def fine(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    now = [0.0]
+    identity = Identity(load_settings(_env_file=None, data_dir=tmp_path))
+    client = TestClient(QuestionLimit(fine, identity, 2, clock=lambda: now[0]))
+    client.cookies.set(COOKIE, identity.issue())
+
+    def join() -> int:
+        return client.post("/gradio_api/queue/join", json=JOIN).status_code
+
+    assert [join(), join(), join()] == [200, 200, 429]
+    now[0] = 60.5
+    assert join() == 200
+    client.cookies.clear()
+    client.cookies.set(COOKIE, identity.issue())
+    assert join() == 200

@@ -30,8 +30,13 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 REPLY = (
-    "A buy box depende de **preço final** e de *prazo* [1]. "
-    + "Cada fator pesa de um jeito em cada categoria, e o vendedor deve medir antes de mudar [2]. " * 4
+    "A buy box do Mercado Livre é decidida por características da oferta e do vendedor. Os critérios são:\n\n"
+    "- **preço final** ao comprador, com promoções [1];\n"
+    "- **parcelamento** sem juros e **frete grátis** [1];\n"
+    "- envio pelo **Full** ou no mesmo dia, que encurta o prazo [1][2];\n"
+    "- reputação e estoque contínuo [1].\n\n"
+    "Menor preço, sozinho, não garante a vitória: um concorrente mais caro com Full e parcelas sem juros "
+    "pode ficar na frente [1]."
 )
 
 

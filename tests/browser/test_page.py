@@ -45,6 +45,7 @@ def test_ask_watch_open_a_source_rate_comment_reload(new_user: NewUser, served: 
     answered(page)
     assert len(set(lengths)) >= 3, "the answer did not grow on the page"
     expect(page.locator("#chat .autoria")).to_contain_text("ollama:llama3.2:3b")
+    shot(page, "conversa")
 
     details = page.locator("#chat details.fontes")
     expect(details).to_contain_text("Fontes (2)")

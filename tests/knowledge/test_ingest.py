@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from melancia.embeddings.local import LocalEmbeddings
 from melancia.errors import DocumentError, InputError
 from melancia.index.catalog import Catalog
+from melancia.index.vectors import open_vectors
+from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
+from melancia.records import Filters
+from tests.conftest import MODEL
 
 FRONT = "---\nid: {id}\ntitle: {title}\ntopic: metricas\nmarketplace: [amazon]\n---\n# {title}\n\n{body}\n"
 
@@ -132,3 +137,28 @@ def test_an_ingest_killed_half_way_is_finished_by_the_next(tmp_path: Path, folde
     ingest(clean, [folder])
     assert killed.chunks() == clean.chunks()
     assert killed.documents() == clean.documents()
+
+
+def test_vectors_killed_half_way_are_finished_by_the_next(tmp_path: Path, folder: Path) -> None:
+    for number in range(40):
+        write(folder, f"d{number:02}", body=f"Um texto bem diferente de número {number} sobre anúncios.")
+    database = tmp_path / "catalog.db"
+    ingest(Catalog(database), [folder])
+    script = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from melancia.embeddings.local import LocalEmbeddings;"
+        "from melancia.index.catalog import Catalog; from melancia.knowledge.embed import compute_missing;"
+        "stop = lambda done, total: os.kill(os.getpid(), signal.SIGKILL);"
+        "compute_missing(Catalog(Path(sys.argv[1])), LocalEmbeddings(), 'local:enpt', on_progress=stop)"
+    )
+    child = subprocess.run([sys.executable, "-c", script, str(database)], check=False)
+    assert child.returncode == -signal.SIGKILL
+    catalog = Catalog(database)
+    _, chunks, before = catalog.counts(MODEL)
+    assert 0 < before < chunks
+    assert compute_missing(catalog, LocalEmbeddings(), MODEL) == chunks - before
+    vectors = open_vectors(tmp_path / "chroma", catalog, MODEL)
+    vectors.sync()
+    found = vectors.query(LocalEmbeddings().embed_query("texto número 7"), 100, Filters())
+    assert len(found) == len({identifier for identifier, _ in found}) == chunks
+    vectors.close()
