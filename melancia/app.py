@@ -114,8 +114,14 @@ class KnowledgeIndex:
             return ingest(self._catalog, list(roots) or [self._settings.knowledge_dir], on_progress)
 
     def ensure_ingested(self) -> IngestReport:
-        """Bring every folder ingested before up to date, or the knowledge folder if there was none."""
+        """Bring every folder ingested before up to date.
+
+        The knowledge folder joins them when there was none, or when it was chosen on purpose.
+        """
         known = [Path(root) for root in self._catalog.roots() if Path(root).exists()]
+        chosen = self._settings.knowledge_dir
+        if known and "knowledge_dir" in self._settings.model_fields_set and chosen not in known:
+            known.append(chosen)
         return self.ingest(known)
 
     def compute_vectors(

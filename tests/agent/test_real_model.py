@@ -24,11 +24,20 @@ def small() -> Iterator[SmallModel]:
 
 
 def ask(
-    small: SmallModel, retriever: HybridRetriever, folder: Path, variant: Variant, *, leave: bool = False
+    small: SmallModel,
+    retriever: HybridRetriever,
+    folder: Path,
+    variant: Variant,
+    *,
+    leave: bool = False,
+    first_token_timeout: float = 120,
 ) -> tuple[Interaction, int]:
     """Ask once; returns the interaction as stored and the number of tokens seen."""
     settings = load_settings(
-        _env_file=None, data_dir=folder, openai_base_url=small.base_url, first_token_timeout=120
+        _env_file=None,
+        data_dir=folder,
+        openai_base_url=small.base_url,
+        first_token_timeout=first_token_timeout,
     )
     store = Store.open(settings.store_url)
     assistant = assemble(settings, store, retriever)
@@ -80,3 +89,12 @@ def test_a_prompt_beyond_its_context_goes_to_the_fallback(
     assert stored.exposure == replace(EXTRACTIVE, k=5)
     assert stored.attempts[0].variant == variant
     assert "contexto" in stored.attempts[0].message
+
+
+def test_a_model_that_is_too_slow_gives_way(
+    small: SmallModel, retriever: HybridRetriever, tmp_path: Path
+) -> None:
+    variant = Variant("openai", small.model, k=1, context_window=None)
+    stored, _ = ask(small, retriever, tmp_path, variant, first_token_timeout=0.001)
+    assert stored.attempts[0].error == "ProviderTimeoutError"
+    assert stored.exposure == EXTRACTIVE

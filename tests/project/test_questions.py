@@ -43,9 +43,9 @@ def test_every_category_is_in_both_splits_and_nothing_is_doubled() -> None:
         assert max(Counter(item[key] + str(item["history"]) for item in ALL).values()) == 1
 
 
-def test_every_article_is_the_answer_to_some_question() -> None:
+def test_every_document_that_is_named_exists() -> None:
     articles = {path.stem for path in (DATA / "knowledge").glob("*.md")}
-    assert {document for item in ALL for document in item["gold"]} == articles
+    assert {document for item in ALL for document in item["gold"]} <= articles
 
 
 @pytest.mark.parametrize("item", ALL, ids=lambda item: str(item["id"]))
