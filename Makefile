@@ -36,6 +36,7 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m bench.assistant
+	$(BIN)/python -m bench.retrieval
 
 lock: setup
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt

@@ -107,9 +107,9 @@ class KnowledgeIndex:
         return sorted({place for document in self._catalog.documents() for place in document.marketplaces})
 
     def ingest(
-        self, roots: Sequence[Path], on_progress: Callable[[str, int, int], None] | None = None
+        self, roots: Sequence[Path | str], on_progress: Callable[[str, int, int], None] | None = None
     ) -> IngestReport:
-        """Bring folders into the index; none given means the project's knowledge folder."""
+        """Bring folders, files and addresses into the index; none given means the knowledge folder."""
         with self._writing:
             return ingest(self._catalog, list(roots) or [self._settings.knowledge_dir], on_progress)
 

@@ -1,7 +1,6 @@
 """``ingest`` and ``search``."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def ingest(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Pastas ou arquivos Markdown.")] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PASTA|ARQUIVO|ENDEREÇO]...",
+            help="Markdown, texto, HTML, PDF ou DOCX; página da web ou sitemap.",
+        ),
+    ] = None,
 ) -> None:
-    """Indexa pastas de documentos (sem caminho: data/knowledge) e calcula os vetores."""
+    """Indexa documentos (sem argumento: data/knowledge) e calcula os vetores."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

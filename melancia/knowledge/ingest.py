@@ -1,4 +1,4 @@
-"""Keep the catalog equal to the folders: unchanged skipped, changed replaced, removed deleted.
+"""Keep the catalog equal to the folders and sites: unchanged skipped, changed replaced, removed deleted.
 
 Each document is one transaction, so an ingest that is killed half-way is finished by the next one, and
 nothing is doubled or lost in between.
@@ -6,12 +6,14 @@ nothing is doubled or lost in between.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from melancia.errors import DocumentError
 from melancia.index.catalog import Catalog, Document
 from melancia.knowledge.chunks import chunk
 from melancia.knowledge.documents import LoadedDocument, find_files, load
+from melancia.knowledge.web import IsAllowed, is_public, is_url, load_page, pages
 
 # Raised when the way of splitting changes, so that unchanged files are split anew.
 SPLITTER = "2"
@@ -30,39 +32,48 @@ class IngestReport:
     failures: tuple[DocumentError, ...] = ()
 
 
-def ingest(catalog: Catalog, roots: Sequence[Path], on_progress: Progress | None = None) -> IngestReport:
-    """Bring each folder (or file) into the catalog. A bad file is reported and the others go on.
+def ingest(
+    catalog: Catalog,
+    roots: Sequence[Path | str],
+    on_progress: Progress | None = None,
+    allowed: IsAllowed = is_public,
+) -> IngestReport:
+    """Bring each folder, file, page or sitemap into the catalog. A bad item is reported, the others go on.
 
-    ``on_progress(file, done, total)`` is called after each file. Raises InputError for a path that does
-    not exist, before anything is changed.
+    ``on_progress(item, done, total)`` is called after each item; ``allowed`` says which IP addresses may be
+    fetched from. Raises InputError for a path that does not exist, before anything is changed.
     """
-    found = [(root.expanduser().resolve(), find_files(root.expanduser().resolve())) for root in roots]
-    total = sum(len(files) for _, files in found)
+    sources = [_source(root, allowed) for root in roots]
+    total = sum(len(source.items) for source in sources)
     counts = {"added": 0, "changed": 0, "removed": 0, "unchanged": 0}
     failures: list[DocumentError] = []
     done = 0
-    for root, files in found:
+    for source in sources:
         known = {document.id: document for document in catalog.documents()}
-        sources: dict[str, Path] = {}
+        seen: dict[str, str] = {}
         failed: set[str] = set()
-        for path in files:
+        if source.failure:
+            failures.append(source.failure)
+        for item in source.items:
             done += 1
             try:
-                document = load(path, root)
-                _refuse_conflict(document, root, sources, known)
-                sources[document.id] = path
-                counts[_store(catalog, document, root, known.get(document.id))] += 1
+                document = item.load()
+                _refuse_conflict(document, source.root, seen, known)
+                seen[document.id] = item.name
+                counts[_store(catalog, document, source.root, known.get(document.id))] += 1
             except DocumentError as error:
                 failures.append(error)
-                failed.add(str(path))
+                failed.add(item.key)
             if on_progress:
-                on_progress(path.name, done, total)
-        # What a file that is bad now said before stays until the file is mended or removed.
+                on_progress(item.name, done, total)
+        # What a file that is bad now said before stays until the file is mended or removed; what a site
+        # that does not answer now said before stays too.
         gone = [
             document.id
             for document in known.values()
-            if document.root == str(root)
-            and document.id not in sources
+            if document.root == source.root
+            and source.failure is None
+            and document.id not in seen
             and document.source.partition("\n")[2] not in failed
         ]
         if gone:
@@ -71,18 +82,52 @@ def ingest(catalog: Catalog, roots: Sequence[Path], on_progress: Progress | None
     return IngestReport(**counts, failures=tuple(failures))
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Something to load: ``key`` is its path or address, ``name`` what people are shown."""
+
+    key: str
+    name: str
+    load: Callable[[], LoadedDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A folder, file, page or sitemap with its items, or the reason why it could not be listed."""
+
+    root: str
+    items: tuple[_Item, ...] = ()
+    failure: DocumentError | None = None
+
+
+def _source(root: Path | str, allowed: IsAllowed) -> _Source:
+    if isinstance(root, str) and is_url(root):
+        try:
+            addresses, fetched = pages(root, allowed)
+        except DocumentError as error:
+            return _Source(root, failure=error)
+        return _Source(
+            root, tuple(_Item(url, url, partial(load_page, url, fetched, allowed)) for url in addresses)
+        )
+    folder = Path(root).expanduser().resolve()
+    return _Source(
+        str(folder),
+        tuple(_Item(str(path), path.name, partial(load, path, folder)) for path in find_files(folder)),
+    )
+
+
 def _refuse_conflict(
-    document: LoadedDocument, root: Path, sources: dict[str, Path], known: dict[str, Document]
+    document: LoadedDocument, root: str, seen: dict[str, str], known: dict[str, Document]
 ) -> None:
-    if document.id in sources:
-        other = sources[document.id].name
+    if document.id in seen:
+        other = seen[document.id]
         raise DocumentError(str(document.path), f"o id “{document.id}” já é usado por {other}")
     before = known.get(document.id)
-    if before and before.root != str(root):
+    if before and before.root != root:
         raise DocumentError(str(document.path), f"o id “{document.id}” já é usado na pasta {before.root}")
 
 
-def _store(catalog: Catalog, document: LoadedDocument, root: Path, before: Document | None) -> str:
+def _store(catalog: Catalog, document: LoadedDocument, root: str, before: Document | None) -> str:
     mark = f"{SPLITTER}:{document.content_hash}"
     source = f"{document.source}\n{document.path}"
     if before and before.content_hash == mark and before.source == source:
@@ -90,8 +135,6 @@ def _store(catalog: Catalog, document: LoadedDocument, root: Path, before: Docum
     chunks = chunk(document)
     if not chunks:
         raise DocumentError(str(document.path), "não tem texto que se possa indexar")
-    row = Document(
-        document.id, str(root), source, mark, document.title, document.topic, document.marketplaces
-    )
+    row = Document(document.id, root, source, mark, document.title, document.topic, document.marketplaces)
     catalog.replace(row, chunks)
     return "changed" if before else "added"
