@@ -38,6 +38,7 @@ test: setup
 bench: setup
 	$(BIN)/python -m bench.assistant
 	$(BIN)/python -m bench.retrieval
+	$(BIN)/python -m bench.extractive
 
 lock: setup
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
