@@ -18,7 +18,7 @@ from melancia.agent.assistant import Assistant
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings import create_embeddings
 from melancia.errors import MelanciaError
-from melancia.index.catalog import Catalog
+from melancia.index.catalog import Catalog, Document
 from melancia.index.vectors import VectorIndex, open_vectors
 from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import IngestReport, ingest
@@ -101,6 +101,19 @@ class KnowledgeIndex:
     def version(self) -> str:
         """Changes whenever a document changes."""
         return self._catalog.version
+
+    def documents(self) -> list[Document]:
+        """What is indexed, by id."""
+        return self._catalog.documents()
+
+    def sections(self, document_id: str) -> list[tuple[str, str]]:
+        """(heading path, Markdown) of a document's sections, in order."""
+        parts = (
+            (chunk.section, chunk.section_text)
+            for chunk in self._catalog.chunks()
+            if chunk.document_id == document_id and chunk.kind == "passage"
+        )
+        return list(dict.fromkeys(parts))
 
     def marketplaces(self) -> list[str]:
         """The marketplaces that documents speak of, sorted."""

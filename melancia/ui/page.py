@@ -9,6 +9,8 @@ from melancia.app import Runtime
 from melancia.ui import render
 from melancia.ui.chat import IDLE, Chat
 from melancia.ui.identity import Identity
+from melancia.ui.knowledge import knowledge_tab
+from melancia.ui.names import marketplace_name
 
 TITLE = "MelâncIA · Retail Media"
 EXAMPLES = (
@@ -17,13 +19,6 @@ EXAMPLES = (
     "Como ganho a buy box no Mercado Livre?",
     "Qual é a diferença entre ACOS e TACOS?",
 )
-_MARKETPLACES = {
-    "mercado-livre": "Mercado Livre",
-    "amazon": "Amazon",
-    "shopee": "Shopee",
-    "magalu": "Magalu",
-    "geral": "Geral",
-}
 _WORDS = {
     "chatbot.like": "Gostei",
     "chatbot.dislike": "Não gostei",
@@ -64,51 +59,54 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
             )
             fresh = gr.Button("Nova conversa", elem_id="nova", size="sm", scale=0, min_width=140)
         state = gr.Markdown("", elem_id="estado", container=False)
-        talk = gr.Chatbot(
-            elem_id="chat",
-            show_label=False,
-            label="Conversa",
-            layout="bubble",
-            buttons=["copy"],
-            latex_delimiters=[],
-            allow_tags=False,
-            placeholder="### Pergunte sobre anúncios, métricas, catálogo ou logística\n"
-            "As respostas vêm da base de conhecimento e citam a fonte de cada afirmação.",
-            feedback_options=("Like", "Dislike"),
-        )
-        # Own buttons: the component's examples have English labels and an invalid list role.
-        with gr.Row(visible=False, elem_id="exemplos") as examples:
-            shortcuts = [gr.Button(text, size="sm", min_width=200) for text in EXAMPLES]
-        with gr.Column(visible=False, elem_id="comentario") as comment_box:
-            comment = gr.Textbox(
-                label="O que faltou ou está errado nesta resposta?",
-                placeholder="Opcional, mas é o que mais ajuda a melhorar.",
-                lines=2,
-                max_length=2000,
-                elem_id="comentario-texto",
+        with gr.Tab("Conversa", elem_id="aba-conversa"):
+            talk = gr.Chatbot(
+                elem_id="chat",
+                show_label=False,
+                label="Conversa",
+                layout="bubble",
+                buttons=["copy"],
+                latex_delimiters=[],
+                allow_tags=False,
+                placeholder="### Pergunte sobre anúncios, métricas, catálogo ou logística\n"
+                "As respostas vêm da base de conhecimento e citam a fonte de cada afirmação.",
+                feedback_options=("Like", "Dislike"),
             )
-            with gr.Row():
-                skip = gr.Button("Agora não", size="sm", elem_id="comentario-pular")
-                send = gr.Button(
-                    "Enviar comentário", size="sm", variant="primary", elem_id="comentario-enviar"
+            # Own buttons: the component's examples have English labels and an invalid list role.
+            with gr.Row(visible=False, elem_id="exemplos") as examples:
+                shortcuts = [gr.Button(text, size="sm", min_width=200) for text in EXAMPLES]
+            with gr.Column(visible=False, elem_id="comentario") as comment_box:
+                comment = gr.Textbox(
+                    label="O que faltou ou está errado nesta resposta?",
+                    placeholder="Opcional, mas é o que mais ajuda a melhorar.",
+                    lines=2,
+                    max_length=2000,
+                    elem_id="comentario-texto",
                 )
-        said = gr.Markdown("", visible=False, elem_id="aviso", container=False)
-        box = gr.Textbox(
-            placeholder="Escreva sua pergunta…",
-            label="Pergunta",
-            show_label=False,
-            lines=1,
-            max_lines=5,
-            max_length=settings.max_question_chars,
-            autofocus=True,
-            elem_id="pergunta",
-            **IDLE,
-        )
-        with gr.Accordion("Opções e como funciona", open=False, elem_id="como-funciona"):
-            place = gr.Dropdown(
-                [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
+                with gr.Row():
+                    skip = gr.Button("Agora não", size="sm", elem_id="comentario-pular")
+                    send = gr.Button(
+                        "Enviar comentário", size="sm", variant="primary", elem_id="comentario-enviar"
+                    )
+            said = gr.Markdown("", visible=False, elem_id="aviso", container=False)
+            box = gr.Textbox(
+                placeholder="Escreva sua pergunta…",
+                label="Pergunta",
+                show_label=False,
+                lines=1,
+                max_lines=5,
+                max_length=settings.max_question_chars,
+                autofocus=True,
+                elem_id="pergunta",
+                **IDLE,
             )
-            gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
+            with gr.Accordion("Opções e como funciona", open=False, elem_id="como-funciona"):
+                place = gr.Dropdown(
+                    [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
+                )
+                gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
+        with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
+            knowledge_tab(runtime, shelf)
 
         outputs: list[Any] = [talk, box, comment_box, examples]
         queue: dict[str, Any] = {
@@ -140,7 +138,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
 
 def _places(runtime: Runtime) -> list[tuple[str, str]]:
     known = runtime.index.marketplaces()
-    return [("todos", ""), *((_MARKETPLACES.get(name, name), name) for name in known)]
+    return [("todos", ""), *((marketplace_name(name), name) for name in known)]
 
 
 def _pending(runtime: Runtime) -> bool:

@@ -30,6 +30,11 @@ def inert(text: str) -> str:
     return without_tags.replace("![", f"!{_WORD_JOINER}[")
 
 
+def readable(text: str) -> str:
+    """A document's Markdown, inert, without the links that lead to files of the knowledge folder."""
+    return inert(_RELATIVE_LINK.sub(r"\1", text))
+
+
 def user_message(text: str) -> Message:
     """What the user asked."""
     return {"role": "user", "content": inert(text)}
@@ -116,13 +121,13 @@ def _failure(interaction: Interaction, *, blind: bool) -> str:
 
 def _source(passage: Passage) -> str:
     place = f"{passage.title} › {passage.section}" if passage.section else passage.title
-    excerpt = _RELATIVE_LINK.sub(r"\1", passage.text)
+    excerpt = readable(passage.text)
     if len(excerpt) > _MAX_EXCERPT:
         excerpt = excerpt[:_MAX_EXCERPT].rsplit(" ", 1)[0] + " …"
     link = ""
     if passage.source.startswith(("https://", "http://")):
         link = f"\n\n[Referência do artigo]({passage.source.replace(')', '%29').replace(' ', '%20')})"
-    return f"**[{passage.rank}] {inert(place)}**\n\n{inert(excerpt)}{link}"
+    return f"**[{passage.rank}] {inert(place)}**\n\n{excerpt}{link}"
 
 
 def _thumb(rating: Feedback | None) -> str | None:

@@ -206,3 +206,20 @@ def _violations(page: Page) -> list[tuple[str, Any]]:
         for item in found
         if item["impact"] in ("serious", "critical")
     ]
+
+
+def test_the_knowledge_base_can_be_searched_and_read(new_user: NewUser, shot: Shot) -> None:
+    page = new_user()
+    page.get_by_role("tab", name="Base de conhecimento").click()
+    expect(page.locator("#base-resumo")).to_contain_text("documentos em")
+    page.fill("#base-busca textarea", "prazo do Full")
+    page.click("#base-busca .submit-button")
+    expect(page.locator("#base-resultados")).to_contain_text("Mercado Envios")
+    page.click("#base-documento input")
+    page.get_by_role("option", name="Fundamentos · O que é Retail Media").click()
+    expect(page.locator("#base-artigo h1")).to_contain_text("O que é Retail Media")
+    expect(page.locator("#base-artigo table").first).to_be_visible()
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    shot(page, "base")
+    assert page.locator("#base-artigo a[href$='.md']").count() == 0
+    assert _violations(page) == []
