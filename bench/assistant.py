@@ -24,7 +24,7 @@ from langchain_core.runnables import RunnablePassthrough
 
 from melancia.agent.assistant import Assistant
 from melancia.agent.prompt import load_prompt
-from melancia.app import KnowledgeIndex
+from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Finished, FinishReason, Token, Variant, new_id
 from melancia.settings import load_settings
 from melancia.store import Store

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 # The legs are private to the retriever; only this comparison takes them apart.
 from melancia.agent.memory import standalone
 from melancia.agent.retriever import HybridRetriever, _fuse, _select
-from melancia.app import KnowledgeIndex
+from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Filters, Turn
 from melancia.settings import PROJECT_DIR, load_settings
 from melancia.text import fold, normalise

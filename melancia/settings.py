@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     auth: SecretStr | None = Field(
         None, description="Acesso da equipe, opcional: usuario:senha,usuario2:senha2."
     )
+    admins: str = Field(
+        "",
+        description="Quem administra a base: nomes de MELANCIA_AUTH, com vírgulas, ou * (todos); vazio: quem "
+        "abre a página na própria máquina, se ela não for publicada nem tiver acesso da equipe.",
+    )
     secret_key: SecretStr | None = Field(
         None, description="Chave que assina o cookie; vazio: gerada em DATA_DIR."
     )
@@ -112,6 +117,11 @@ class Settings(BaseSettings):
     def index_dir(self) -> Path:
         """Folder of the knowledge index: its catalog (SQLite) and its vectors (Chroma). Can be rebuilt."""
         return self.data_dir / "index"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Folder of the documents that were sent through the page."""
+        return self.data_dir / "uploads"
 
     @property
     def store_url(self) -> str:

@@ -11,6 +11,7 @@ from melancia.index.catalog import Catalog
 from melancia.index.vectors import open_vectors
 from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
+from scripts import vector_cache
 
 MODEL = "local:enpt"
 KNOWLEDGE = Path(__file__).parent.parent / "data" / "knowledge"
@@ -30,7 +31,9 @@ def retriever(
     directory = tmp_path_factory.mktemp("index")
     catalog = Catalog(directory / "catalog.db")
     ingest(catalog, [KNOWLEDGE])
+    vector_cache.give(catalog, MODEL)
     compute_missing(catalog, embeddings, MODEL, threads=2)
+    vector_cache.keep(catalog, MODEL)
     vectors = open_vectors(directory / "chroma", catalog, MODEL)
     made = HybridRetriever(catalog=catalog, embeddings=embeddings, embedding_model=MODEL, vectors=vectors)
     made.calibrate()

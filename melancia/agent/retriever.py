@@ -266,7 +266,7 @@ def _passage(rank: int, chunk: Chunk, score: float, snapshot: _Snapshot) -> Pass
         chunk=chunk.text,
         topic=document.topic,
         marketplaces=document.marketplaces,
-        source=document.source.partition("\n")[0],
+        source=document.reference,
     )
 
 

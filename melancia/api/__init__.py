@@ -21,6 +21,7 @@ from melancia.api.gate import (
 )
 from melancia.app import Runtime
 from melancia.errors import MelanciaError, SettingsError
+from melancia.knowledge.documents import MAX_BYTES
 from melancia.settings import Settings
 from melancia.ui.identity import Identity
 from melancia.ui.page import HEAD, STYLE, THEME, TRANSLATIONS, build_page
@@ -55,7 +56,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
         run_history=False,
         show_error=False,
         enable_monitoring=False,
-        max_file_size="1mb",
+        max_file_size=MAX_BYTES,
         i18n=TRANSLATIONS,
         theme=THEME,
         css=STYLE,
@@ -65,7 +66,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
         mcp_server=False,
     )
     guarded: ASGIApp = QuestionLimit(mounted, identity, settings.questions_per_minute)
-    guarded = ClosedDoors(guarded)
+    guarded = ClosedDoors(guarded, identity)
     guarded = UserCookie(guarded, identity, secure=settings.secure_cookie)
     guarded = Login(guarded, identity)
     guarded = KnownOrigins(guarded, settings)

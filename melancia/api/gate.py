@@ -47,6 +47,7 @@ _HEADERS = {
 }
 # Handlers can be called by name here, files can be left, and the API is described: nobody needs it.
 _CLOSED = ("call", "api", "info", "openapi", "upload", "upload_progress", "mcp", "proxy=", "reload")
+_SENDING = ("upload", "upload_progress")
 _JOIN = "/gradio_api/queue/join"
 _MAX_TRACKED = 10_000
 
@@ -163,17 +164,23 @@ class UserCookie:
 
 
 class ClosedDoors:
-    """Answers 404 on the parts of Gradio's API that the page does not use."""
+    """Answers 404 on the parts of Gradio's API that the page does not use; only admins may leave files."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, identity: Identity) -> None:
         self._app = app
+        self._identity = identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] in ("http", "websocket") and _closed(scope["path"]):
+        if scope["type"] in ("http", "websocket") and _closed(scope["path"]) and not self._may_send(scope):
             await _refuse(scope, send, 404, "Não há nada aqui.")
             return
         await self._app(scope, receive, send)
+
+    def _may_send(self, scope: Scope) -> bool:
+        door = scope["path"].rstrip("/").removeprefix("/gradio_api/")
+        user = self._identity.user(cookies(scope), Headers(scope=scope).get("authorization", ""))
+        return door in _SENDING and self._identity.is_admin(user)
 
 
 class QuestionLimit:

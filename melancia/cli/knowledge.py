@@ -9,8 +9,8 @@ from melancia.cli.options import AsJson, Marketplace, Topic
 from melancia.records import Filters
 
 if TYPE_CHECKING:
-    from melancia.app import KnowledgeIndex
     from melancia.knowledge.ingest import IngestReport
+    from melancia.knowledge_base import KnowledgeIndex
 
 
 def ingest(
@@ -92,7 +92,7 @@ def say_pending(done: int, total: int) -> None:
 
 
 def _open() -> "KnowledgeIndex":
-    from melancia.app import KnowledgeIndex
+    from melancia.knowledge_base import KnowledgeIndex
     from melancia.settings import load_settings
 
     return KnowledgeIndex(load_settings())

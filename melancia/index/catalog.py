@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from melancia.records import new_id
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 _meta = sa.MetaData()
 _documents = sa.Table(
@@ -27,6 +27,7 @@ _documents = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("marketplaces", sa.JSON, nullable=False),
+    sa.Column("indexed_at", sa.Text, nullable=False, server_default=""),
 )
 _chunks = sa.Table(
     "chunks",
@@ -70,7 +71,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is known of an indexed document. ``root`` is the folder that it was ingested from."""
+    """What is known of an indexed document.
+
+    ``root`` is the folder, file or address that it was ingested from; ``source`` holds the reference shown to
+    readers and, on a second line, the path; ``indexed_at`` is an ISO 8601 instant in UTC.
+    """
 
     id: str
     root: str
@@ -79,6 +84,25 @@ class Document:
     title: str
     topic: str
     marketplaces: tuple[str, ...]
+    indexed_at: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file or address that it was read from."""
+        return self.source.partition("\n")[2]
+
+    @property
+    def reference(self) -> str:
+        """Where readers are sent."""
+        return self.source.partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What a document adds to the index: passages and likely questions."""
+
+    passages: int
+    questions: int
 
 
 class Catalog:
@@ -90,8 +114,11 @@ class Catalog:
         sa.event.listen(self._engine, "connect", _configure)
         with self._engine.begin() as db:
             _meta.create_all(db)
-        if self.fact("schema") not in {None, SCHEMA_VERSION}:
-            with self._engine.begin() as db:
+        found = self.fact("schema")
+        with self._engine.begin() as db:
+            if found == "1":
+                db.execute(sa.text("ALTER TABLE documents ADD COLUMN indexed_at TEXT NOT NULL DEFAULT ''"))
+            elif found not in {None, SCHEMA_VERSION}:
                 _meta.drop_all(db)
                 _meta.create_all(db)
         self.set_fact("schema", SCHEMA_VERSION)
@@ -144,6 +171,24 @@ class Catalog:
             for id_ in ids:
                 db.execute(sa.delete(_documents).where(_documents.c.id == id_))
             _set_fact(db, "version", new_id())
+
+    def forget(self, root: str) -> None:
+        """Delete what came from ``root``, and that it was ever ingested."""
+        with self._engine.begin() as db:
+            db.execute(sa.delete(_documents).where(_documents.c.root == root))
+            db.execute(sa.delete(_facts).where(_facts.c.name == f"root:{root}"))
+            _set_fact(db, "version", new_id())
+
+    def contributions(self) -> dict[str, Contribution]:
+        """What each document adds, by document id."""
+        passage = _chunks.c.kind == "passage"
+        query = sa.select(
+            _chunks.c.document_id,
+            sa.func.sum(sa.case((passage, 1), else_=0)),
+            sa.func.sum(sa.case((passage, 0), else_=1)),
+        ).group_by(_chunks.c.document_id)
+        with self._engine.connect() as db:
+            return {row[0]: Contribution(*row[1:]) for row in db.execute(query)}
 
     def chunks(self) -> list[Chunk]:
         """Every chunk, by document and position."""

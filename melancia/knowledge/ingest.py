@@ -14,6 +14,7 @@ from melancia.index.catalog import Catalog, Document
 from melancia.knowledge.chunks import chunk
 from melancia.knowledge.documents import LoadedDocument, find_files, load
 from melancia.knowledge.web import IsAllowed, is_public, is_url, load_page, pages
+from melancia.records import utc_now
 
 # Raised when the way of splitting changes, so that unchanged files are split anew.
 SPLITTER = "2"
@@ -74,7 +75,7 @@ def ingest(
             if document.root == source.root
             and source.failure is None
             and document.id not in seen
-            and document.source.partition("\n")[2] not in failed
+            and document.path not in failed
         ]
         if gone:
             catalog.remove(gone)
@@ -135,6 +136,15 @@ def _store(catalog: Catalog, document: LoadedDocument, root: str, before: Docume
     chunks = chunk(document)
     if not chunks:
         raise DocumentError(str(document.path), "não tem texto que se possa indexar")
-    row = Document(document.id, root, source, mark, document.title, document.topic, document.marketplaces)
+    row = Document(
+        document.id,
+        root,
+        source,
+        mark,
+        document.title,
+        document.topic,
+        document.marketplaces,
+        utc_now().isoformat(timespec="seconds"),
+    )
     catalog.replace(row, chunks)
     return "changed" if before else "added"

@@ -1,6 +1,8 @@
 """Interactions, written when they happen, and what their users thought of them."""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -174,6 +176,21 @@ class Store:
         with translated(), self._engine.connect() as connection:
             for row in connection.execute(query).mappings():
                 yield export_row(row, row["f_thumb"], row["f_comment"], row["f_updated_at"])
+
+    def document_usage(self, since: datetime) -> dict[str, tuple[int, int]]:
+        """Document id → (answers that retrieved it, answers that cite it), counted since ``since``."""
+        query = (
+            sa.select(interactions.c.passages, interactions.c.citations)
+            .where(interactions.c.created_at >= since)
+            .execution_options(yield_per=_BATCH)
+        )
+        retrieved: Counter[str] = Counter()
+        cited: Counter[str] = Counter()
+        with translated(), self._engine.connect() as connection:
+            for passages, citations in connection.execute(query):
+                retrieved.update({passage["document_id"] for passage in passages})
+                cited.update({p["document_id"] for p in passages if p["rank"] in citations})
+        return {name: (count, cited[name]) for name, count in retrieved.items()}
 
     def counts(self) -> dict[str, int]:
         """How many interactions, ratings, thumbs up and down."""

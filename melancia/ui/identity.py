@@ -22,10 +22,17 @@ class Identity:
     """Signs and reads the cookie; checks the team's passwords, if there is a team."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError when MELANCIA_AUTH is malformed or the key cannot be kept."""
+        """Raises SettingsError when MELANCIA_AUTH or MELANCIA_ADMINS is wrong or the key cannot be kept."""
         given = settings.secret_key.get_secret_value() if settings.secret_key else ""
         self._signer = Signer(given or _kept_key(settings.data_dir / "secret_key"), salt="melancia.user")
         self._team = _team(settings.auth.get_secret_value()) if settings.auth else {}
+        self._admins = _admins(settings.admins, self._team)
+        # Nobody but this machine's own users can reach an unpublished page on the loopback address.
+        self._own_machine = (
+            not self._team
+            and settings.host in ("127.0.0.1", "::1", "localhost")
+            and not settings.allowed_origins.strip()
+        )
 
     @property
     def needs_login(self) -> bool:
@@ -57,6 +64,14 @@ class Identity:
         same = secrets.compare_digest(expected.encode(), password.encode())
         return f"{_TEAM}{name}" if same and name in self._team else None
 
+    def is_admin(self, user: str | None) -> bool:
+        """Whether ``user`` may change what the assistant knows."""
+        if user is None:
+            return False
+        if not self._admins:
+            return self._own_machine
+        return "*" in self._admins or user in self._admins
+
     def user(self, cookies: Mapping[str, str], authorization: str = "") -> str | None:
         """Who is asking; None when neither cookie nor login say."""
         return self.member(authorization) if self.needs_login else self.anonymous(cookies)
@@ -73,6 +88,17 @@ def _team(text: str) -> dict[str, str]:
             )
         team[name] = password
     return team
+
+
+def _admins(text: str, team: Mapping[str, str]) -> frozenset[str]:
+    names = {name.strip() for name in text.split(",")} - {""}
+    unknown = sorted(names - {"*", *team})
+    if unknown:
+        raise SettingsError(
+            f"MELANCIA_ADMINS cita “{unknown[0]}”, que não está em MELANCIA_AUTH.",
+            "Inclua essa pessoa em MELANCIA_AUTH, corrija o nome ou use *.",
+        )
+    return frozenset(name if name == "*" else f"{_TEAM}{name}" for name in names)
 
 
 def _kept_key(file: Path) -> str:

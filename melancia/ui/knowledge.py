@@ -1,23 +1,28 @@
 """The tab "Base de conhecimento": what the assistant knows, to be browsed, read and searched."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import gradio as gr
 
 from melancia.app import Runtime
 from melancia.errors import MelanciaError
-from melancia.index.catalog import Document
+from melancia.index.catalog import Contribution, Document
+from melancia.records import utc_now
 from melancia.ui import render
+from melancia.ui.identity import Identity
+from melancia.ui.ingest import ingest_panel
 from melancia.ui.names import marketplace_name, topic_name
 
 _RESULTS = 8
 _EXCERPT = 240
+_USAGE_DAYS = 30
 _MARKS = re.compile(r"[|*`#]+|^\s*(?:[-+]|\d+\.)\s|\[|\]\([^)]*\)|-{3,}", re.MULTILINE)
 
 
-def knowledge_tab(runtime: Runtime, shelf: gr.Tab) -> None:
-    """Lay the tab out; the list is read anew each time that ``shelf`` is opened."""
+def knowledge_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
+    """Lay the tab out; the list is read anew each time that ``shelf`` is opened, and after a change."""
     aside: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     summary = gr.Markdown("", elem_id="base-resumo", container=False)
     query = gr.Textbox(
@@ -30,20 +35,53 @@ def knowledge_tab(runtime: Runtime, shelf: gr.Tab) -> None:
     found = gr.Markdown("", visible=False, elem_id="base-resultados")
     choice = gr.Dropdown([], value=None, label="Ler um documento", elem_id="base-documento")
     article = gr.Markdown("", elem_id="base-artigo", latex_delimiters=[])
-    shelf.select(lambda: _list(runtime), None, [summary, choice], **aside)
+    with gr.Accordion("O que cada documento contribui", open=False, elem_id="base-contribuicao"):
+        table = gr.Markdown("", elem_id="base-tabela", latex_delimiters=[])
+    ingest_panel(runtime, identity, shelf, lambda: _list(runtime), [summary, choice, table])
     query.submit(lambda text: _search(runtime, text), [query], [found], **aside)
     choice.change(lambda name: _article(runtime, name), [choice], [article], **aside)
 
 
-def _list(runtime: Runtime) -> tuple[str, Any]:
+def _list(runtime: Runtime) -> tuple[str, Any, str]:
     documents = sorted(runtime.index.documents(), key=lambda d: (topic_name(d.topic), d.title))
     progress = runtime.index.progress()
     choices = [(f"{topic_name(d.topic)} · {d.title}" if d.topic else d.title, d.id) for d in documents]
+    checked = _moment(runtime.index.last_ingest)
     text = (
         f"{progress.documents} documentos em {progress.chunks} trechos "
         f"({progress.vectors} com vetor de significado)."
+        f"{f' Última verificação: {checked}.' if checked else ''}"
     )
-    return text, gr.Dropdown(choices=choices)
+    return text, gr.Dropdown(choices=choices), _table(runtime, documents)
+
+
+def _table(runtime: Runtime, documents: list[Document]) -> str:
+    used = runtime.store.document_usage(utc_now() - timedelta(days=_USAGE_DAYS))
+    added = runtime.index.contributions()
+    rows = [
+        "| Documento | Assunto | Trechos | Perguntas prováveis | Recuperado | Citado | Indexado em |",
+        "|---|---|--:|--:|--:|--:|---|",
+    ]
+    for document in documents:
+        own = added.get(document.id, Contribution(0, 0))
+        retrieved, cited = used.get(document.id, (0, 0))
+        cells = (
+            render.inert(document.title).replace("|", "\\|"),
+            topic_name(document.topic) if document.topic else "",
+            str(own.passages),
+            str(own.questions),
+            str(retrieved),
+            str(cited),
+            _moment(document.indexed_at),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    note = f"Recuperado e citado: em quantas respostas dos últimos {_USAGE_DAYS} dias."
+    return "\n".join([*rows, "", note])
+
+
+def _moment(text: str) -> str:
+    """An ISO instant as people here write it, in the server's zone; "" stays empty."""
+    return datetime.fromisoformat(text).astimezone().strftime("%d/%m/%Y %H:%M") if text else ""
 
 
 def _search(runtime: Runtime, text: str) -> Any:
@@ -80,7 +118,7 @@ def _article(runtime: Runtime, name: str | None) -> str:
 
 def _about(document: Document) -> str:
     places = ", ".join(marketplace_name(name) for name in document.marketplaces)
-    source = document.source.partition("\n")[0]
+    source = document.reference
     link = f"[referência]({source})" if source.startswith(("https://", "http://")) else render.inert(source)
     return " · ".join(
         part for part in (topic_name(document.topic) if document.topic else "", places, link) if part

@@ -106,7 +106,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                 )
                 gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
-            knowledge_tab(runtime, shelf)
+            knowledge_tab(runtime, identity, shelf)
 
         outputs: list[Any] = [talk, box, comment_box, examples]
         queue: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """Gradio's open doors are closed; health, readiness, login, origin and limits do what they say."""
 
+import base64
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,3 +179,45 @@ def test_the_limit_forgets_after_a_minute(tmp_path: Path) -> None:
     client.cookies.clear()
     client.cookies.set(COOKIE, identity.issue())
     assert join() == 200
+
+
+def test_only_administrators_may_send_files(tmp_path: Path) -> None:
+    runtime = open_runtime(tmp_path, auth="ana:um,bia:dois", admins="ana")
+    files = {"files": ("nota.md", b"# Nota")}
+    with TestClient(create_app(runtime), base_url="http://localhost:7860") as client:
+        statuses = {
+            name: client.post("/gradio_api/upload", files=files, auth=(name, password)).status_code
+            for name, password in (("ana", "um"), ("bia", "dois"))
+        }
+        assert client.post("/gradio_api/call/send", json={"data": []}, auth=("ana", "um")).status_code == 404
+    runtime.close()
+    assert statuses == {"ana": 200, "bia": 404}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, True),
+        ({"host": "0.0.0.0"}, False),
+        ({"allowed_origins": "https://loja.example"}, False),
+        ({"host": "0.0.0.0", "admins": "*"}, True),
+        ({"auth": "ana:um"}, False),
+        ({"auth": "ana:um", "admins": "ana"}, True),
+        ({"auth": "ana:um,bia:dois", "admins": "bia"}, False),
+    ],
+)
+def test_who_administers(tmp_path: Path, values: dict[str, str], expected: bool) -> None:
+    identity = Identity(load_settings(_env_file=None, data_dir=tmp_path, **values))
+    user = identity.member(basic("ana", "um")) if "auth" in values else "alguém"
+    assert identity.is_admin(user) is expected
+    assert identity.is_admin(None) is False
+
+
+def test_an_administrator_who_is_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MELANCIA_AUTH"):
+        Identity(load_settings(_env_file=None, data_dir=tmp_path, auth="ana:um", admins="caio"))
+
+
+def basic(name: str, password: str) -> str:
+    """The header of an HTTP Basic login."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"

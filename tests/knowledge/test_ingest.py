@@ -1,6 +1,7 @@
 """Ingest keeps the catalog equal to the folder, whatever happens to the files."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,18 @@ def test_vectors_killed_half_way_are_finished_by_the_next(tmp_path: Path, folder
     found = vectors.query(LocalEmbeddings().embed_query("texto número 7"), 100, Filters())
     assert len(found) == len({identifier for identifier, _ in found}) == chunks
     vectors.close()
+
+
+def test_a_catalog_of_the_first_schema_keeps_its_documents(tmp_path: Path, folder: Path) -> None:
+    write(folder, "a")
+    path = tmp_path / "index" / "catalog.db"
+    old = Catalog(path)
+    ingest(old, [folder])
+    old.set_fact("schema", "1")
+    old.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE documents DROP COLUMN indexed_at")
+    renewed = Catalog(path)
+    assert [(d.id, d.indexed_at) for d in renewed.documents()] == [("a", "")]
+    assert ingest(renewed, [folder]).unchanged == 1
+    renewed.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from melancia.errors import InteractionNotFoundError, StoreError
-from melancia.records import FinishReason
+from melancia.records import FinishReason, utc_now
 from melancia.store import Store
 from tests.store.samples import answered, question
 
@@ -141,3 +141,12 @@ def test_microseconds_and_zone_survive(store: Store) -> None:
     done = answered(question())
     store.finish(replace(done, created_at=done.created_at.replace(microsecond=123456)))
     assert store.get(done.id).created_at.isoformat().endswith(".123456+00:00")
+
+
+def test_usage_counts_answers_that_retrieved_and_cited_a_document(store: Store) -> None:
+    done = answered(question())
+    store.finish(done)
+    store.finish(replace(answered(question()), answer=replace(done.answer, citations=())))
+    store.start(question())
+    assert store.document_usage(done.created_at) == {"acos": (2, 1)}
+    assert store.document_usage(utc_now()) == {}
