@@ -43,6 +43,8 @@ bench: setup
 lock: setup
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/app.txt
+	$(LOCK) -c requirements/dev.txt --group pyproject.toml:launcher -o requirements/launcher.txt
+	$(LOCK) --group pyproject.toml:mlflow -o requirements/mlflow.txt
 
 clean:
 	rm -rf $(VENV)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from melancia.index.catalog import Catalog
 from melancia.settings import load_settings
 from scripts import vector_cache
 from tests.conftest import MODEL
+from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
 
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, retriever: HybridRetriever)
             variant="ollama:llama3.2:3b",
             ollama_base_url=ollama.url,
             questions_per_minute=1000,
-            port=_free_port(),
+            port=free_port(),
         )
         runtime = Runtime.open(settings)
         runtime.index.ensure_ingested()
@@ -140,9 +140,3 @@ def shot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
         page.screenshot(path=ARTIFACTS / f"{name}.png")
 
     return save
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,22 +1,34 @@
-"""A real SQLite store."""
+"""A real store, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from melancia.store import Store
+from tests.postgres import create_database, server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sa.URL]:
+    """A running PostgreSQL server."""
+    with server() as address:
+        yield address
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """Address of a database that does not exist yet, in a folder that does not either."""
+    """Address of a SQLite database that does not exist yet, in a folder that does not either."""
     return f"sqlite:///{tmp_path / 'novo' / 'melancia.db'}"
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, url: str) -> Iterator[Store]:
     """An open store."""
+    if request.param == "postgresql":
+        url = create_database(request.getfixturevalue("postgres"), uuid4().hex)
     made = Store.open(url)
     yield made
     made.close()
