@@ -17,9 +17,12 @@ MelanciaError
 │   ├── ProviderRateLimitError   retry_after in seconds, when the server said it
 │   ├── ProviderTimeoutError
 │   └── ProviderResponseError    the server failed or answered nonsense
-└── StoreError
-    ├── InteractionNotFoundError
-    └── NotOwnerError        feedback on somebody else's answer
+├── StoreError
+│   ├── InteractionNotFoundError
+│   ├── JobNotFoundError
+│   └── NotOwnerError        feedback on somebody else's answer
+├── JobError                 a job was refused, or its launcher is not there
+└── TrackingError            MLflow does not answer, or refused
 """
 
 
@@ -125,3 +128,15 @@ class InteractionNotFoundError(StoreError):
 
 class NotOwnerError(StoreError):
     """The interaction belongs to another user."""
+
+
+class JobNotFoundError(StoreError):
+    """No job has this identifier."""
+
+
+class JobError(MelanciaError):
+    """A job was refused, or whoever would run it is not there."""
+
+
+class TrackingError(MelanciaError):
+    """MLflow does not answer, or refused what it was told."""

@@ -179,6 +179,7 @@ class Interaction:
     answer: Answer = Answer()
     settings_hash: str = ""
     index_version: str = ""
+    retrieval_time: float | None = None
 
     @property
     def fell_back(self) -> bool:
@@ -195,6 +196,76 @@ class Feedback:
     thumb: int | None = None
     comment: str | None = None
     created_at: datetime = field(default_factory=utc_now)
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the allow-list: what was asked, by whom, how far it is, how it ended.
+
+    ``handle`` is the container or process that runs it; ``progress`` is in [0, 1], None while unknown;
+    ``result`` and ``run_id`` (MLflow's) are the job's own words, ``error`` those of whoever watched it end.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    requested_by: str
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+    state: JobState = JobState.QUEUED
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: float | None = None
+    message: str = ""
+    log_tail: str = ""
+    result: Mapping[str, Any] | None = None
+    run_id: str | None = None
+    exit_code: int | None = None
+    error: str = ""
+    handle: str = ""
+    cancel_requested: bool = False
+
+
+class ModelState(StrEnum):
+    """Where a model of Ollama stands."""
+
+    WAITING = "waiting"
+    PULLING = "pulling"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """A configured model in Ollama: its pull (bytes so far and in all), and where it really runs.
+
+    ``gpu_share`` is the share of the loaded model in the GPU's memory (None: not looked at yet), and
+    ``tokens_per_second`` what it generated when it was looked at.
+    """
+
+    model: str
+    state: ModelState = ModelState.WAITING
+    completed: int = 0
+    total: int = 0
+    detail: str = ""
+    error: str = ""
+    gpu_share: float | None = None
+    tokens_per_second: float | None = None
+    updated_at: datetime = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,25 @@ class Settings(BaseSettings):
         PROJECT_DIR / "data" / "knowledge", description="Pasta dos documentos indexados ao iniciar."
     )
     database_url: str | None = Field(None, description="Banco das interações; vazio: SQLite em DATA_DIR.")
+    chroma_url: str | None = Field(
+        None, description="Servidor ChromaDB, como http://chroma:8000; vazio: Chroma embutido em DATA_DIR."
+    )
+    mlflow_url: str | None = Field(
+        None,
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="Servidor MLflow, como http://mlflow:5000; vazio: nada é enviado.",
+    )
+    mlflow_public_url: str = Field(
+        "http://localhost:5000", description="Endereço do MLflow para o navegador, usado nos links da página."
+    )
+    mlflow_experiment: str = Field("melancia-retail-media", description="Experimento do MLflow.")
+    launcher_url: str | None = Field(
+        None, description="Serviço que inicia as tarefas em contêineres; vazio: subprocessos desta máquina."
+    )
+    launcher_token_file: Path | None = Field(
+        None, description="Arquivo com o segredo compartilhado com o launcher."
+    )
+    job_id: str | None = Field(None, description="Identificador da tarefa; definido por quem a inicia.")
 
     host: str = Field("127.0.0.1", description="Endereço em que a página é servida.")
     port: int = Field(7860, ge=1, le=65535, description="Porta da página.")

@@ -96,7 +96,7 @@ class Assistant:
         generation = Generation()
         try:
             found = await asyncio.to_thread(self._retrieve, interaction.standalone, variants[0].k, wanted)
-            interaction = replace(interaction, passages=found.passages)
+            interaction = replace(interaction, passages=found.passages, retrieval_time=generation.elapsed)
             yield Retrieved(interaction.id, found.passages, found.mode)
             if found.supported:
                 messages = build_messages(variants[0].prompt_version, text, found.passages, turns)

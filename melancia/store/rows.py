@@ -49,6 +49,7 @@ def interaction_row(interaction: Interaction) -> dict[str, Any]:
         "finish_reason": answer.finish_reason.value,
         "settings_hash": interaction.settings_hash,
         "index_version": interaction.index_version,
+        "retrieval_time": interaction.retrieval_time,
     }
 
 
@@ -80,6 +81,7 @@ def interaction_from(row: Mapping[Any, Any]) -> Interaction:
         ),
         settings_hash=row["settings_hash"],
         index_version=row["index_version"],
+        retrieval_time=row["retrieval_time"],
     )
 
 

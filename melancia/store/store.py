@@ -1,4 +1,4 @@
-"""Interactions, written when they happen, and what their users thought of them."""
+"""Interactions, written when they happen, with their ratings; the way to the other tables."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from melancia.errors import InputError, InteractionNotFoundError, NotOwnerError
 from melancia.records import Feedback, FinishReason, Interaction, Turn, utc_now
 from melancia.store.database import open_engine, translated
+from melancia.store.exports import ExportStore
+from melancia.store.jobs import JobStore
+from melancia.store.models import ModelStore
 from melancia.store.rows import export_row, feedback_from, interaction_from, interaction_row
 from melancia.store.tables import feedback, feedback_events, interactions
 
@@ -23,6 +26,9 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.jobs = JobStore(engine)
+        self.models = ModelStore(engine)
+        self.exports = ExportStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:

@@ -61,6 +61,7 @@ interactions = sa.Table(
     sa.Column("finish_reason", sa.Text, nullable=False),
     sa.Column("settings_hash", sa.Text, nullable=False),
     sa.Column("index_version", sa.Text, nullable=False),
+    sa.Column("retrieval_time", sa.Float),
     sa.Index("ix_interactions_user", "user_id", "created_at"),
     sa.Index("ix_interactions_conversation", "conversation_id", "created_at"),
 )
@@ -94,4 +95,57 @@ feedback_events = sa.Table(
     sa.Column("thumb", sa.Integer),
     sa.Column("comment", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
+)
+
+# What MLflow has been told. The outbox is what it has not: see ``exports.py``.
+exports = sa.Table(
+    "exports",
+    metadata,
+    sa.Column(
+        "interaction_id", sa.Text, sa.ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("trace_id", sa.Text),
+    sa.Column("exported_at", Instant),
+    sa.Column("feedback_at", Instant),
+    sa.Column("assessments", Json, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("retry_at", Instant),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("parameters", Json, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("progress", sa.Float),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("log_tail", sa.Text, nullable=False),
+    sa.Column("result", Json),
+    sa.Column("run_id", sa.Text),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Index("ix_jobs_state", "state", "created_at"),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("completed", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("gpu_share", sa.Float),
+    sa.Column("tokens_per_second", sa.Float),
+    sa.Column("updated_at", Instant, nullable=False),
 )

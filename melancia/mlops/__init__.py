@@ -1,0 +1,1 @@
+"""What keeps proving which model deserves to answer: traces, runs, comparisons."""
