@@ -7,6 +7,7 @@ MelanciaError
 ├── KnowledgeError
 │   ├── DocumentError        one file cannot be read or indexed (path, reason)
 │   ├── IndexLockedError     another process holds the vector index
+│   ├── VectorsUnavailableError  the vector server does not answer
 │   └── EmbeddingError       the embedding model cannot be loaded or refuses its input
 ├── ProviderError            (provider, model)
 │   ├── UnknownProviderError
@@ -65,6 +66,10 @@ class DocumentError(KnowledgeError):
 
 class IndexLockedError(KnowledgeError):
     """Another process holds the vector index."""
+
+
+class VectorsUnavailableError(KnowledgeError):
+    """The vector server does not answer; lexical search still does."""
 
 
 class EmbeddingError(KnowledgeError):

@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings import create_embeddings
-from melancia.errors import InputError, MelanciaError
+from melancia.errors import InputError, MelanciaError, VectorsUnavailableError
 from melancia.index.catalog import Catalog, Contribution, Document
 from melancia.index.vectors import VectorIndex, open_vectors
 from melancia.knowledge import uploads
@@ -22,6 +22,8 @@ from melancia.records import utc_now
 from melancia.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_RETRY = 10.0  # seconds until a vector server that does not answer is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ class KnowledgeIndex:
                 logger.warning("not indexed: %s: %s", failure.path, failure.reason)
             if report.failures:
                 self._error = f"{len(report.failures)} documento(s) não indexado(s); veja os registros."
-            self.compute_vectors()
+            while not self._closing.is_set():
+                try:
+                    self.compute_vectors()
+                    break
+                except VectorsUnavailableError as error:
+                    logger.warning("vectors not brought up to date, trying again: %s", error)
+                    self._closing.wait(_RETRY)
         except MelanciaError as error:
             logger.error("the index could not be brought up to date: %s", error)
             self._error = str(error)
@@ -79,7 +87,7 @@ class KnowledgeIndex:
             catalog=self._catalog,
             embeddings=self._embeddings,
             embedding_model=self._settings.embedding_model,
-            vectors=self._open_vectors() if self.progress().vectors else None,
+            vectors=self._vectors_now(),
             k=self._settings.k,
         )
 
@@ -237,9 +245,22 @@ class KnowledgeIndex:
             self._vectors.close()
         self._catalog.close()
 
+    def _vectors_now(self) -> VectorIndex | None:
+        """The vectors that can be searched at once; the background update brings the others."""
+        if not self.progress().vectors:
+            return None
+        try:
+            return self._open_vectors()
+        except VectorsUnavailableError as error:
+            logger.warning("lexical search only: %s", error)
+            return None
+
     def _open_vectors(self) -> VectorIndex:
         if self._vectors is None:
             self._vectors = open_vectors(
-                self._settings.index_dir / "chroma", self._catalog, self._settings.embedding_model
+                self._settings.index_dir / "chroma",
+                self._catalog,
+                self._settings.embedding_model,
+                self._settings.chroma_url,
             )
         return self._vectors

@@ -1,6 +1,7 @@
 """Hybrid retrieval: dense and lexical legs, min–max fused; chunks expanded to their section; diversity."""
 
 import json
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from pydantic import ConfigDict, PrivateAttr
 from melancia.agent.evidence import Calibration, Signal, calibrate, offtopic_questions
 from melancia.agent.lexical import LexicalIndex
 from melancia.embeddings import create_embeddings
-from melancia.errors import InputError
+from melancia.errors import InputError, VectorsUnavailableError
 from melancia.index.catalog import Catalog, Chunk, Document
 from melancia.index.vectors import VectorIndex, matches, open_vectors
 from melancia.records import Filters, Passage
@@ -29,6 +30,8 @@ _POOL = 50
 _PER_DOCUMENT = 2
 _MAX_QUERY_CHARS = 600
 _CALIBRATION_SAMPLE = 60
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,11 @@ class HybridRetriever(BaseRetriever):
         if index is None:
             return []
         embedder: Embeddings = self.embeddings
-        return index.query(embedder.embed_query(text), _POOL, filters)
+        try:
+            return index.query(embedder.embed_query(text), _POOL, filters)
+        except VectorsUnavailableError as error:
+            logger.warning("lexical search only: %s", error)
+            return []
 
     def _allowed(self, filters: Filters, snapshot: _Snapshot) -> np.ndarray[Any, np.dtype[np.bool_]]:
         if filters == Filters():

@@ -1,4 +1,4 @@
-"""Nearest neighbours among the chunks' vectors: Chroma if this process may open it, else exact search.
+"""Nearest neighbours among the chunks' vectors: a Chroma server, Chroma in this process, or exact search.
 
 A Chroma path belongs to one process at a time (two lose vectors and corrupt the database), so a lock
 file decides. Another process, such as ``melancia ask`` beside a running page, compares against the
@@ -7,13 +7,15 @@ vectors of the catalog directly: the same results, linear time.
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from melancia.errors import IndexLockedError
+from melancia.errors import IndexLockedError, SettingsError, VectorsUnavailableError
 from melancia.index.catalog import Catalog
 from melancia.records import Filters
 
@@ -33,8 +35,13 @@ class VectorIndex(Protocol):
         """Release files and locks."""
 
 
-def open_vectors(directory: Path, catalog: Catalog, model: str) -> VectorIndex:
-    """Chroma if no other process holds it, else exact search over the catalog."""
+def open_vectors(directory: Path, catalog: Catalog, model: str, server: str | None = None) -> VectorIndex:
+    """The Chroma server at ``server``; without one, Chroma in ``directory``, or exact search if that is held.
+
+    Raises VectorsUnavailableError when the server does not answer.
+    """
+    if server is not None:
+        return ChromaServerVectors(server, catalog, model)
     try:
         return ChromaVectors(directory, catalog, model)
     except IndexLockedError:
@@ -82,20 +89,14 @@ class ExactVectors:
         """Nothing is held."""
 
 
-class ChromaVectors:
-    """A persistent Chroma collection, one a model. Raises IndexLockedError when another process has it."""
+class _Collection:
+    """A Chroma collection, one a model, wherever it lives."""
 
-    def __init__(self, directory: Path, catalog: Catalog, model: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _acquire(directory.parent / "chroma.lock")
-        import chromadb
-
+    def __init__(self, client: Any, catalog: Catalog, model: str) -> None:
         self._catalog = catalog
         self._model = model
-        self._client = chromadb.PersistentClient(
-            path=str(directory), settings=chromadb.Settings(anonymized_telemetry=False)
-        )
-        self._collection = self._client.get_or_create_collection(
+        self._client = client
+        self._collection = client.get_or_create_collection(
             "passages-" + "".join(char if char.isalnum() else "-" for char in model),
             embedding_function=None,  # the default would fetch a model from outside
             configuration={
@@ -143,9 +144,72 @@ class ChromaVectors:
         return [(id_, 1.0 - d) for id_, d in zip(found["ids"][0], distances[0], strict=True)]
 
     def close(self) -> None:
-        """Close the database and let another process have it."""
+        """Let go of the database."""
         self._client.close()
+
+
+class ChromaVectors(_Collection):
+    """A Chroma of this process. Raises IndexLockedError when another process has it."""
+
+    def __init__(self, directory: Path, catalog: Catalog, model: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _acquire(directory.parent / "chroma.lock")
+        import chromadb
+
+        client = chromadb.PersistentClient(
+            path=str(directory), settings=chromadb.Settings(anonymized_telemetry=False)
+        )
+        super().__init__(client, catalog, model)
+
+    def close(self) -> None:
+        """Close the database and let another process have it."""
+        super().close()
         self._lock.close()
+
+
+class ChromaServerVectors(_Collection):
+    """A collection of a Chroma server. Every failure to reach it is VectorsUnavailableError."""
+
+    def __init__(self, server: str, catalog: Catalog, model: str) -> None:
+        import chromadb
+
+        address = urlsplit(server)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise SettingsError(
+                "O endereço em MELANCIA_CHROMA_URL não é válido.", "Use, por exemplo, http://chroma:8000."
+            )
+        with _reaching(server):
+            client = chromadb.HttpClient(
+                host=address.hostname,
+                port=address.port or (443 if address.scheme == "https" else 80),
+                ssl=address.scheme == "https",
+                settings=chromadb.Settings(anonymized_telemetry=False),
+            )
+            self._server = server
+            super().__init__(client, catalog, model)
+
+    def sync(self) -> None:
+        with _reaching(self._server):
+            super().sync()
+
+    def query(self, vector: Sequence[float], n: int, filters: Filters) -> list[tuple[str, float]]:
+        with _reaching(self._server):
+            return super().query(vector, n, filters)
+
+
+@contextmanager
+def _reaching(server: str) -> Iterator[None]:
+    import httpx
+    from chromadb.errors import ChromaError
+
+    try:
+        yield
+    # The client wraps a refused connection in a plain ValueError.
+    except (httpx.HTTPError, ChromaError, ValueError, OSError) as error:
+        raise VectorsUnavailableError(
+            f"O ChromaDB não responde em {server}.",
+            "Inicie-o (docker compose up -d chroma); até lá, a busca usa só as palavras.",
+        ) from error
 
 
 def _metadata(document: Any) -> dict[str, str | bool]:
