@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python -m bench.assistant
 	$(BIN)/python -m bench.retrieval
 	$(BIN)/python -m bench.extractive
+	$(BIN)/python -m bench.index
 
 lock: setup
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.extractive import wilson
+
 # The legs are private to the retriever; only this comparison takes them apart.
 from melancia.agent.memory import standalone
 from melancia.agent.retriever import HybridRetriever, _fuse, _select
@@ -25,6 +27,7 @@ from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Filters, Turn
 from melancia.settings import PROJECT_DIR, load_settings
 from melancia.text import fold, normalise
+from scripts import vector_cache
 
 DEPTH = 10
 RESAMPLES = 2000
@@ -35,9 +38,9 @@ Scores = dict[str, NDArray[np.float64]]
 
 
 def questions(split: str) -> list[dict[str, Any]]:
-    """The answerable questions of a split, each with its ``query`` (references resolved)."""
+    """The questions of a split, each with its ``query`` (references resolved)."""
     text = (PROJECT_DIR / "data" / "questions" / f"{split}.jsonl").read_text("utf-8")
-    found = [item for item in map(json.loads, text.splitlines()) if item["gold"]]
+    found = [json.loads(line) for line in text.splitlines()]
     for item in found:
         history = [Turn(turn["question"], turn["answer"]) for turn in item["history"]]
         item["query"] = standalone(item["question"], history)
@@ -139,6 +142,17 @@ def report(title: str, results: dict[str, Scores]) -> None:
         print(line)
 
 
+def abstention(retriever: HybridRetriever, split: str) -> None:
+    """Print how often the evidence threshold, calibrated on the index itself, is wrong each way."""
+    refused: dict[bool, list[bool]] = {True: [], False: []}
+    for item in questions(split):
+        refused[bool(item["gold"])].append(not retriever.search(item["query"]).supported)
+    missed = [not value for value in refused[False]]
+    print(f"\n{split}: limiar de evidência (calibrado no índice, sem estas perguntas)")
+    print(f"  recusas erradas (a base responde):        {wilson(sum(refused[True]), len(refused[True]))}")
+    print(f"  aceitações erradas (a base não responde): {wilson(sum(missed), len(missed))}")
+
+
 def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser()
@@ -148,10 +162,12 @@ def main() -> int:
         index = KnowledgeIndex(load_settings(_env_file=None, data_dir=Path(folder)))
         index.ensure_ingested()
         print(f"Preparando o índice ({index.progress().documents} documentos)…", flush=True)
-        index.compute_vectors()
-        items, systems = questions(split), rankers(index.retriever)
+        vector_cache.prepare(index)
+        items = [item for item in questions(split) if item["gold"]]
+        systems = rankers(index.retriever)
         for title, change in (("Como escritas", str), ("Sem acentos e com um erro", mistyped)):
             report(f"{split}: {title}", {name: scored(rank, items, change) for name, rank in systems.items()})
+        abstention(index.retriever, split)
         index.close()
     return 0
 

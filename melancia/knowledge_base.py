@@ -97,6 +97,16 @@ class KnowledgeIndex:
         return self._embeddings
 
     @property
+    def embedding_model(self) -> str:
+        """Its name, as in MELANCIA_EMBEDDING_MODEL."""
+        return self._settings.embedding_model
+
+    @property
+    def folder(self) -> Path:
+        """Where the catalog is."""
+        return self._settings.index_dir
+
+    @property
     def version(self) -> str:
         """Changes whenever a document changes."""
         return self._catalog.version

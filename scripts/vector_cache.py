@@ -7,6 +7,7 @@ Delete the folder after the embedding package has changed.
 from pathlib import Path
 
 from melancia.index.catalog import Catalog
+from melancia.knowledge_base import KnowledgeIndex
 
 CACHE = Path(__file__).parent.parent / ".cache" / "vectors.db"
 
@@ -25,6 +26,15 @@ def keep(catalog: Catalog, model: str) -> None:
     kept = Catalog(CACHE)
     _copy(catalog, kept, model)
     kept.close()
+
+
+def prepare(index: KnowledgeIndex) -> None:
+    """Compute the vectors that are not kept, and keep them."""
+    catalog = Catalog(index.folder / "catalog.db")
+    give(catalog, index.embedding_model)
+    index.compute_vectors()
+    keep(catalog, index.embedding_model)
+    catalog.close()
 
 
 def _copy(source: Catalog, target: Catalog, model: str) -> None:

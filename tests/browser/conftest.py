@@ -11,13 +11,10 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from melancia.agent.retriever import HybridRetriever
 from melancia.api import create_app
 from melancia.app import Runtime
-from melancia.index.catalog import Catalog
 from melancia.settings import load_settings
 from scripts import vector_cache
-from tests.conftest import MODEL
 from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
 
@@ -54,7 +51,7 @@ class Served:
 
 
 @pytest.fixture(scope="package")
-def served(tmp_path_factory: pytest.TempPathFactory, retriever: HybridRetriever) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application over the real knowledge base, answering through the stand-in Ollama."""
     with OllamaStandin(models=["llama3.2:3b"]) as ollama:
         settings = load_settings(
@@ -68,8 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, retriever: HybridRetriever)
         )
         runtime = Runtime.open(settings)
         runtime.index.ensure_ingested()
-        vector_cache.give(Catalog(settings.index_dir / "catalog.db"), MODEL)
-        runtime.index.compute_vectors()
+        vector_cache.prepare(runtime.index)
         server = uvicorn.Server(
             uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
         )
