@@ -57,7 +57,7 @@ def measure(count: int) -> dict[str, float]:
         started = time.perf_counter()
         ingest(catalog, [folder])
         found["reading"] = time.perf_counter() - started
-        missing = [key for key, _ in catalog.missing(MODEL)]
+        missing = [key for key, *_ in catalog.missing(MODEL)]
         found["chunks"] = catalog.counts(MODEL)[1]
         generator = np.random.default_rng(0)
         for start in range(0, len(missing), 5000):

@@ -56,7 +56,7 @@ def rankers(retriever: HybridRetriever) -> dict[str, Ranker]:
         return list(dict.fromkeys(passage.document_id for passage in chosen))
 
     def dense(query: str) -> list[tuple[int, float]]:
-        hits = retriever._dense(normalise(query), Filters())
+        hits = retriever._legs(normalise(query), Filters(), snapshot).dense
         return [(snapshot.row_of[key], cosine) for key, cosine in hits if key in snapshot.row_of]
 
     def lexical(query: str) -> list[tuple[int, float]]:
@@ -65,8 +65,7 @@ def rankers(retriever: HybridRetriever) -> dict[str, Ranker]:
         return [(int(row), float(scores[row])) for row in rows if scores[row] > 0]
 
     def hybrid(query: str) -> list[str]:
-        text = normalise(query)
-        return ranked(_fuse(retriever._dense(text, Filters()), snapshot.lexical.scores(text), snapshot))
+        return ranked(_fuse(retriever._legs(normalise(query), Filters(), snapshot), snapshot))
 
     def rrf(query: str) -> list[str]:
         total: dict[int, float] = {}

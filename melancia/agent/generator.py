@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from melancia.errors import MelanciaError, ProviderResponseError, ProviderTimeoutError
 from melancia.llms import translate_error
+from melancia.llms.select import EXTRACTIVE
 from melancia.records import Attempt, FellBack, FinishReason, Token, Usage, Variant
 from melancia.settings import Settings
 
@@ -83,8 +84,10 @@ async def _speak(
     settings: Settings,
 ) -> AsyncGenerator[Token, None]:
     """One variant's tokens. Raises ProviderError (and its kin) however it fails."""
-    first_by = time.monotonic() + settings.first_token_timeout
     end_by = generation.started + settings.total_timeout
+    # The last reserve has nobody to give way to.
+    waits = variant.provider != EXTRACTIVE
+    first_by = time.monotonic() + settings.first_token_timeout if waits else end_by
     reason: str | None = None
     stream: AsyncIterator[AIMessageChunk] | None = None
     try:

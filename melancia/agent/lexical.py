@@ -1,4 +1,4 @@
-"""BM25 over Portuguese stems averaged with BM25 over character 4-grams: robust to typos and accents."""
+"""BM25 over Portuguese stems, with a share of BM25 over character 4-grams: robust to typos and accents."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melancia.text import char_ngrams, stems
+
+NGRAM_SHARE = 0.3  # chosen on the dev questions; see docs/decisions/0005
 
 
 class _Leg:
@@ -44,7 +46,8 @@ class LexicalIndex:
         """One score in [0, 1] a text, in the order given."""
         if not self._legs:
             return np.zeros(0, np.float32)
-        return np.asarray(sum(leg.scores(query) for leg in self._legs) / len(self._legs), np.float32)
+        words, grams = (leg.scores(query) for leg in self._legs)
+        return np.asarray((1 - NGRAM_SHARE) * words + NGRAM_SHARE * grams, np.float32)
 
     def idf(self, stem: str) -> float:
         """Inverse document frequency (Robertson/Lucene form); the highest for a stem never seen."""

@@ -1,10 +1,14 @@
-"""Hybrid retrieval: dense and lexical legs, min–max fused; chunks expanded to their section; diversity."""
+"""Hybrid retrieval: passages by meaning and by words, documents by the questions that they answer.
+
+Each leg is min–max normalised over its best and weighted; passages are expanded to their section, few of one
+document.
+"""
 
 import json
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +29,12 @@ from melancia.records import Filters, Passage
 from melancia.settings import get_settings
 from melancia.text import normalise, words
 
-DENSE_WEIGHT = 0.65  # 0.6–0.7 was best on six sets; reciprocal rank fusion was below it
+# Chosen on the dev questions, see docs/decisions/0005: here cosines say less than words, and likely questions
+# crowd the passages out when ranked beside them, but tell well which document is meant.
+DENSE_WEIGHT = 0.4
+QUESTION_WEIGHT = 0.2  # on top of the dense and the lexical share, which add up to 1
 _POOL = 50
+_QUESTION_POOL = 100
 _PER_DOCUMENT = 2
 _MAX_QUERY_CHARS = 600
 _CALIBRATION_SAMPLE = 60
@@ -45,14 +53,24 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the catalog held at ``version``, ready to be searched."""
+    """What the catalog held at ``version``, ready to be searched. Rows are those of ``passages``."""
 
     version: str
-    chunks: list[Chunk]
+    passages: list[Chunk]
+    questions: dict[str, Chunk]
     documents: dict[str, Document]
     row_of: dict[str, int]
     lexical: LexicalIndex
     calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the legs found: (chunk id, cosine) of passages and of likely questions, and a score a row."""
+
+    dense: list[tuple[str, float]]
+    questions: list[tuple[str, float]]
+    lexical: np.ndarray[Any, Any]
 
 
 class HybridRetriever(BaseRetriever):
@@ -77,27 +95,21 @@ class HybridRetriever(BaseRetriever):
         filters = filters or Filters()
         snapshot = self._current()
         _check_filters(filters, snapshot)
-        dense = self._dense(text, filters)
-        allowed = self._allowed(filters, snapshot)
-        lexical = snapshot.lexical.scores(text)
-        if len(lexical):
-            lexical = np.where(allowed, lexical, 0)
-        fused = _fuse(dense, lexical, snapshot)
-        passages = _select(fused, snapshot, k or self.k)
-        signal = _signal(text, dense, passages, snapshot)
+        found = self._legs(text, filters, snapshot)
+        passages = _select(_fuse(found, snapshot), snapshot, k or self.k)
+        signal = _signal(text, found, passages, snapshot)
         return Retrieval(
             passages=passages,
-            mode="hybrid" if dense else "lexical",
+            mode="hybrid" if found.dense else "lexical",
             supported=bool(passages) and snapshot.calibration.supported(signal),
         )
 
     def calibrate(self) -> Calibration:
         """Fit the evidence threshold on this index and keep it with the index."""
         snapshot = self._current()
-        passages = [chunk for chunk in snapshot.chunks if chunk.kind == "passage"]
-        positives = [chunk for chunk in snapshot.chunks if chunk.kind == "question"]
-        texts = [(chunk.text, chunk.id) for chunk in positives] or [
-            (f"{snapshot.documents[chunk.document_id].title} {chunk.section}", "") for chunk in passages
+        texts = [(chunk.text, chunk.id) for chunk in snapshot.questions.values()] or [
+            (f"{snapshot.documents[chunk.document_id].title} {chunk.section}", "")
+            for chunk in snapshot.passages
         ]
         step = max(1, len(texts) // _CALIBRATION_SAMPLE)
         fitted = calibrate(
@@ -110,11 +122,10 @@ class HybridRetriever(BaseRetriever):
         return fitted
 
     def _probe(self, text: str, own: str, snapshot: _Snapshot) -> Signal:
-        dense = [hit for hit in self._dense(text, Filters()) if hit[0] != own]
-        lexical = snapshot.lexical.scores(text)
-        if own in snapshot.row_of:
-            lexical[snapshot.row_of[own]] = 0
-        return _signal(text, dense, _select(_fuse(dense, lexical, snapshot), snapshot, self.k), snapshot)
+        """The signal of ``text``, as if the index did not hold the likely question ``own``."""
+        found = self._legs(text, Filters(), snapshot)
+        found = replace(found, questions=[hit for hit in found.questions if hit[0] != own])
+        return _signal(text, found, _select(_fuse(found, snapshot), snapshot, self.k), snapshot)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
@@ -128,22 +139,24 @@ class HybridRetriever(BaseRetriever):
             for passage in self.search(query).passages
         ]
 
-    def _dense(self, text: str, filters: Filters) -> list[tuple[str, float]]:
+    def _legs(self, text: str, filters: Filters, snapshot: _Snapshot) -> _Found:
+        lexical = snapshot.lexical.scores(text)
+        if filters != Filters():
+            documents = (snapshot.documents[chunk.document_id] for chunk in snapshot.passages)
+            allowed = np.fromiter((matches(filters, d.topic, d.marketplaces) for d in documents), bool)
+            lexical = np.where(allowed, lexical, 0)
         index: VectorIndex | None = self.vectors
         if index is None:
-            return []
+            return _Found([], [], lexical)
         embedder: Embeddings = self.embeddings
+        vector = embedder.embed_query(text)
         try:
-            return index.query(embedder.embed_query(text), _POOL, filters)
+            dense = index.query(vector, _POOL, filters)
+            questions = index.query(vector, _QUESTION_POOL, filters, "question")
         except VectorsUnavailableError as error:
             logger.warning("lexical search only: %s", error)
-            return []
-
-    def _allowed(self, filters: Filters, snapshot: _Snapshot) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        if filters == Filters():
-            return np.ones(len(snapshot.chunks), bool)
-        documents = (snapshot.documents[chunk.document_id] for chunk in snapshot.chunks)
-        return np.fromiter((matches(filters, d.topic, d.marketplaces) for d in documents), bool)
+            return _Found([], [], lexical)
+        return _Found(dense, questions, lexical)
 
     def refresh(self) -> None:
         """Take in what the catalog holds now."""
@@ -165,13 +178,15 @@ class HybridRetriever(BaseRetriever):
 def _snapshot(catalog: Catalog, version: str) -> _Snapshot:
     documents = {document.id: document for document in catalog.documents()}
     chunks = [chunk for chunk in catalog.chunks() if chunk.document_id in documents]
+    passages = [chunk for chunk in chunks if chunk.kind == "passage"]
     stored = catalog.fact("calibration")
     return _Snapshot(
         version=version,
-        chunks=chunks,
+        passages=passages,
+        questions={chunk.id: chunk for chunk in chunks if chunk.kind == "question"},
         documents=documents,
-        row_of={chunk.id: row for row, chunk in enumerate(chunks)},
-        lexical=LexicalIndex([chunk.embed_text for chunk in chunks]),
+        row_of={chunk.id: row for row, chunk in enumerate(passages)},
+        lexical=LexicalIndex([chunk.embed_text for chunk in passages]),
         calibration=Calibration(**json.loads(stored)) if stored else Calibration(),
     )
 
@@ -189,60 +204,52 @@ def _check_filters(filters: Filters, snapshot: _Snapshot) -> None:
             )
 
 
-def _fuse(
-    dense: Sequence[tuple[str, float]], lexical: np.ndarray[Any, Any], snapshot: _Snapshot
-) -> list[tuple[int, float]]:
-    """(row, score in [0, 1]) over the union of both legs' best, min–max normalised, best first."""
-    by_row = {snapshot.row_of[id_]: cosine for id_, cosine in dense if id_ in snapshot.row_of}
+def _fuse(found: _Found, snapshot: _Snapshot) -> list[tuple[int, float]]:
+    """(row, score in [0, 1]) over the union of the passage legs' best, best first."""
+    lexical = found.lexical
+    dense = _normalised(
+        [(snapshot.row_of[id_], cosine) for id_, cosine in found.dense if id_ in snapshot.row_of]
+    )
     top = np.argsort(-lexical, kind="stable")[:_POOL] if len(lexical) else np.zeros(0, int)
-    best = [int(row) for row in top if lexical[row] > 0]
-    pool = sorted({*by_row, *best})
-    if not pool:
-        return []
-    high = max((float(lexical[row]) for row in pool), default=0.0)
-    weight = DENSE_WEIGHT if by_row else 0.0
-    low_cosine = min(by_row.values(), default=0.0)
-    span = max(by_row.values(), default=1.0) - low_cosine or 1.0
+    words = _normalised([(int(row), float(lexical[row])) for row in top if lexical[row] > 0])
+    asked: dict[str, float] = {}
+    for id_, score in _normalised(found.questions).items():
+        if id_ in snapshot.questions:
+            document = snapshot.questions[id_].document_id
+            asked[document] = max(score, asked.get(document, 0.0))
+    weight = DENSE_WEIGHT if dense else 0.0
+    total = 1 + QUESTION_WEIGHT if asked else 1.0
     scored = [
         (
             row,
-            weight * ((by_row.get(row, low_cosine) - low_cosine) / span)
-            + (1 - weight) * (float(lexical[row]) / high if high else 0.0),
+            (
+                weight * dense.get(row, 0.0)
+                + (1 - weight) * words.get(row, 0.0)
+                + QUESTION_WEIGHT * asked.get(snapshot.passages[row].document_id, 0.0)
+            )
+            / total,
         )
-        for row in pool
+        for row in {*dense, *words}
     ]
     return sorted(scored, key=lambda item: (-item[1], item[0]))
 
 
+def _normalised(hits: Sequence[tuple[Any, float]]) -> dict[Any, float]:
+    """A leg's best (key, score) on [0, 1], min–max; one alone has 1."""
+    if not hits:
+        return {}
+    low, high = min(score for _, score in hits), max(score for _, score in hits)
+    return {key: (score - low) / (high - low) if high > low else 1.0 for key, score in hits}
+
+
 def _select(fused: Sequence[tuple[int, float]], snapshot: _Snapshot, k: int) -> tuple[Passage, ...]:
-    """Questions lend their score to their document's best chunk; one passage a section, few a document."""
-    score_of = dict(fused)
-    question_best: dict[str, float] = {}
-    for row, score in fused:
-        chunk = snapshot.chunks[row]
-        if chunk.kind == "question":
-            question_best[chunk.document_id] = max(score, question_best.get(chunk.document_id, 0.0))
-    lifted: dict[int, float] = {}
-    carried: set[str] = set()
-    for row, score in fused:
-        chunk = snapshot.chunks[row]
-        if chunk.kind == "passage":
-            own = question_best.get(chunk.document_id, 0.0) if chunk.document_id not in carried else 0.0
-            carried.add(chunk.document_id)
-            lifted[row] = max(score, own)
-    for document_id in question_best.keys() - carried:
-        first = next(
-            row
-            for row, chunk in enumerate(snapshot.chunks)
-            if chunk.document_id == document_id and chunk.kind == "passage"
-        )
-        lifted[first] = max(score_of.get(first, 0.0), question_best[document_id])
+    """The best passages: one a section, few a document, none that repeats another."""
     chosen: list[tuple[Chunk, float]] = []
     held: list[tuple[Chunk, float]] = []
     seen: list[frozenset[str]] = []
     used: set[tuple[str, str]] = set()
-    for row, score in sorted(lifted.items(), key=lambda item: (-item[1], item[0])):
-        chunk = snapshot.chunks[row]
+    for row, score in fused:
+        chunk = snapshot.passages[row]
         shape = frozenset(words(chunk.text))
         if (chunk.document_id, chunk.section_text) in used or any(_alike(shape, other) for other in seen):
             continue
@@ -277,12 +284,10 @@ def _passage(rank: int, chunk: Chunk, score: float, snapshot: _Snapshot) -> Pass
     )
 
 
-def _signal(
-    text: str, dense: Sequence[tuple[str, float]], passages: Sequence[Passage], snapshot: _Snapshot
-) -> Signal:
+def _signal(text: str, found: _Found, passages: Sequence[Passage], snapshot: _Snapshot) -> Signal:
     context = " ".join(f"{p.title} {p.section} {p.text}" for p in passages[:3])
     return Signal(
-        cosine=max(cosine for _, cosine in dense) if dense else None,
+        cosine=max(cosine for _, cosine in found.dense) if found.dense else None,
         coverage=snapshot.lexical.coverage(text, context),
     )
 

@@ -207,17 +207,17 @@ class Catalog:
             )
         return documents, chunks, done or 0
 
-    def missing(self, model: str) -> list[tuple[str, str]]:
-        """(text hash, text) of the chunks without a vector of ``model``, likely questions first."""
+    def missing(self, model: str) -> list[tuple[str, str, str]]:
+        """(text hash, text, kind) of the chunks without a vector of ``model``, likely questions first."""
         have = sa.select(_vectors.c.text_hash).where(_vectors.c.model == model)
         query = (
-            sa.select(_chunks.c.text_hash, sa.func.min(_chunks.c.embed_text))
+            sa.select(_chunks.c.text_hash, sa.func.min(_chunks.c.embed_text), sa.func.min(_chunks.c.kind))
             .where(_chunks.c.text_hash.not_in(have))
             .group_by(_chunks.c.text_hash)
             .order_by(sa.func.min(_chunks.c.kind).desc(), sa.func.min(_chunks.c.ordinal))
         )
         with self._engine.connect() as db:
-            return [(row[0], row[1]) for row in db.execute(query)]
+            return [(row[0], row[1], row[2]) for row in db.execute(query)]
 
     def save_vectors(self, model: str, vectors: dict[str, Sequence[float]]) -> None:
         """Keep vectors by the hash of their text; one that is there already stays."""

@@ -28,8 +28,10 @@ class VectorIndex(Protocol):
     def sync(self) -> None:
         """Bring the index to the catalog's chunks and vectors."""
 
-    def query(self, vector: Sequence[float], n: int, filters: Filters) -> list[tuple[str, float]]:
-        """The ``n`` nearest chunks as (chunk id, cosine), best first."""
+    def query(
+        self, vector: Sequence[float], n: int, filters: Filters, kind: str = "passage"
+    ) -> list[tuple[str, float]]:
+        """The ``n`` nearest chunks of a kind as (chunk id, cosine), best first."""
 
     def close(self) -> None:
         """Release files and locks."""
@@ -70,10 +72,13 @@ class ExactVectors:
         found = [chunk for chunk in self._catalog.chunks() if chunk.text_hash in row_of]
         found = [chunk for chunk in found if chunk.document_id in documents]
         self._ids = [chunk.id for chunk in found]
+        self._kinds = [chunk.kind for chunk in found]
         self._documents = [documents[chunk.document_id] for chunk in found]
         self._matrix = matrix[[row_of[chunk.text_hash] for chunk in found]] if found else matrix[:0]
 
-    def query(self, vector: Sequence[float], n: int, filters: Filters) -> list[tuple[str, float]]:
+    def query(
+        self, vector: Sequence[float], n: int, filters: Filters, kind: str = "passage"
+    ) -> list[tuple[str, float]]:
         if not self._ids:
             return []
         cosines = self._matrix @ np.asarray(vector, np.float32)
@@ -81,7 +86,8 @@ class ExactVectors:
         kept = [
             (self._ids[i], float(cosines[i]))
             for i in ranked
-            if matches(filters, self._documents[i].topic, self._documents[i].marketplaces)
+            if self._kinds[i] == kind
+            and matches(filters, self._documents[i].topic, self._documents[i].marketplaces)
         ]
         return kept[:n]
 
@@ -97,7 +103,7 @@ class _Collection:
         self._model = model
         self._client = client
         self._collection = client.get_or_create_collection(
-            "passages-" + "".join(char if char.isalnum() else "-" for char in model),
+            "chunks-" + "".join(char if char.isalnum() else "-" for char in model),
             embedding_function=None,  # the default would fetch a model from outside
             configuration={
                 "hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 16, "ef_search": 400}
@@ -127,17 +133,19 @@ class _Collection:
             self._collection.add(
                 ids=[chunk.id for chunk in batch],
                 embeddings=matrix[[row_of[chunk.text_hash] for chunk in batch]],
-                metadatas=[_metadata(documents[chunk.document_id]) for chunk in batch],
+                metadatas=[_metadata(documents[chunk.document_id], chunk.kind) for chunk in batch],
             )
 
-    def query(self, vector: Sequence[float], n: int, filters: Filters) -> list[tuple[str, float]]:
+    def query(
+        self, vector: Sequence[float], n: int, filters: Filters, kind: str = "passage"
+    ) -> list[tuple[str, float]]:
         count = self._collection.count()
         if count == 0:
             return []
         found = self._collection.query(
             query_embeddings=[list(vector)],
             n_results=min(n, count),
-            where=_where(filters),
+            where=_where(filters, kind),
             include=["distances"],
         )
         distances = found["distances"] or [[]]
@@ -192,9 +200,11 @@ class ChromaServerVectors(_Collection):
         with _reaching(self._server):
             super().sync()
 
-    def query(self, vector: Sequence[float], n: int, filters: Filters) -> list[tuple[str, float]]:
+    def query(
+        self, vector: Sequence[float], n: int, filters: Filters, kind: str = "passage"
+    ) -> list[tuple[str, float]]:
         with _reaching(self._server):
-            return super().query(vector, n, filters)
+            return super().query(vector, n, filters, kind)
 
 
 @contextmanager
@@ -212,19 +222,17 @@ def _reaching(server: str) -> Iterator[None]:
         ) from error
 
 
-def _metadata(document: Any) -> dict[str, str | bool]:
+def _metadata(document: Any, kind: str) -> dict[str, str | bool]:
     flags: dict[str, str | bool] = {f"m_{name}": True for name in document.marketplaces}
-    return {"document_id": document.id, "topic": document.topic, **flags}
+    return {"document_id": document.id, "topic": document.topic, "kind": kind, **flags}
 
 
-def _where(filters: Filters) -> Any:
-    clauses: list[Any] = []
+def _where(filters: Filters, kind: str) -> Any:
+    clauses: list[Any] = [{"kind": kind}]
     if filters.topic:
         clauses.append({"topic": filters.topic})
     if filters.marketplace:
         clauses.append({"$or": [{f"m_{filters.marketplace}": True}, {"m_geral": True}]})
-    if not clauses:
-        return None
     return clauses[0] if len(clauses) == 1 else {"$and": clauses}
 
 

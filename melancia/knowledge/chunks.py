@@ -85,7 +85,9 @@ def chunk(document: LoadedDocument) -> list[Chunk]:
     seen: set[str] = set()
 
     def add(kind: str, section: str, section_text: str, text: str, embed_text: str) -> None:
-        text_hash = hashlib.sha256(normalise(embed_text).encode()).hexdigest()[:32]
+        # A question is embedded as questions are, so the same words as a passage have another vector.
+        embedded = f"{kind}: {normalise(embed_text)}" if kind == "question" else normalise(embed_text)
+        text_hash = hashlib.sha256(embedded.encode()).hexdigest()[:32]
         identity = [document.id, kind, section, text, document.topic, list(document.marketplaces)]
         id_ = content_hash(identity, 32)
         if id_ not in seen:

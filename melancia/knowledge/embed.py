@@ -30,10 +30,15 @@ def compute_missing(
             if stopped():
                 break
             batch = missing[start : start + _BATCH]
-            vectors = pool.map(lambda item: embeddings.embed_documents([item[1]])[0], batch)
-            hashes = [text_hash for text_hash, _ in batch]
+            vectors = pool.map(lambda item: _embed(embeddings, item[1], item[2]), batch)
+            hashes = [text_hash for text_hash, _, _ in batch]
             catalog.save_vectors(model, dict(zip(hashes, vectors, strict=True)))
             done += len(batch)
             if on_progress:
                 on_progress(done, len(missing))
     return done
+
+
+def _embed(embeddings: Embeddings, text: str, kind: str) -> list[float]:
+    """A likely question is compared with questions, so it is embedded as one."""
+    return embeddings.embed_query(text) if kind == "question" else embeddings.embed_documents([text])[0]

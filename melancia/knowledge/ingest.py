@@ -17,7 +17,7 @@ from melancia.knowledge.web import IsAllowed, is_public, is_url, load_page, page
 from melancia.records import utc_now
 
 # Raised when the way of splitting changes, so that unchanged files are split anew.
-SPLITTER = "2"
+SPLITTER = "3"
 
 Progress = Callable[[str, int, int], None]
 

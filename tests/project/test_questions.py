@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from melancia.text import stems
 
 DATA = Path(__file__).parents[2] / "data"
 CATEGORIES = {
@@ -71,3 +74,21 @@ def test_a_question_is_complete_and_its_facts_are_in_its_documents(item: dict[st
 def test_questions_are_not_copied_from_the_articles() -> None:
     likely = " ".join(path.read_text("utf-8").lower() for path in (DATA / "knowledge").glob("*.md"))
     assert not [item["id"] for item in ALL if item["question"].lower() in likely]
+
+
+def test_at_most_a_third_share_their_key_nouns_with_the_title() -> None:
+    """Shared: two or more content stems of the best article's title are in the question."""
+    titles = {
+        path.stem: set(stems(yaml.safe_load(path.read_text("utf-8").split("---\n", 2)[1])["title"]))
+        for path in (DATA / "knowledge").glob("*.md")
+    }
+    answerable = [item for item in ALL if item["gold"]]
+    shared = [
+        item["id"] for item in answerable if len(titles[item["gold"][0]] & set(stems(item["question"]))) >= 2
+    ]
+    assert len(shared) <= len(answerable) / 3, shared
+
+
+def test_there_are_enough_of_both_splits() -> None:
+    assert len(load("dev")) >= 80
+    assert len(load("test")) >= 160
