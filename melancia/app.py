@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from melancia.agent.assistant import Assistant
 from melancia.ingest_runner import IngestRunner
+from melancia.jobs import JobControl, job_control
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.llms import create_chat_model, fallback_variants, resolve_variant, variant_options
 from melancia.llms.extractive import ExtractiveChatModel
@@ -67,6 +68,8 @@ class Runtime:
         self.index = index
         self.ingests = IngestRunner(index)
         self.models = Models(settings, index)
+        self._starting_jobs = threading.Lock()
+        self._jobs: JobControl | None = None
         self.assistant = Assistant(
             settings=settings,
             recorder=store,
@@ -95,8 +98,22 @@ class Runtime:
             raise
         return cls(settings, store, index)
 
+    def start_jobs(self) -> None:
+        """See to the jobs that an earlier process left behind, instead of at first use. Raises JobError."""
+        _ = self.jobs
+
+    @property
+    def jobs(self) -> JobControl:
+        """Whoever starts jobs, made on first use: a command that starts none has none. Raises JobError."""
+        with self._starting_jobs:
+            if self._jobs is None:
+                self._jobs = job_control(self.settings, self.store)
+            return self._jobs
+
     def close(self) -> None:
         """Stop the background work, release the index and the store."""
+        if self._jobs is not None:
+            self._jobs.close()
         self.index.stop()
         self.ingests.close()
         self.index.close()

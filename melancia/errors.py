@@ -23,6 +23,7 @@ MelanciaError
 │   ├── JobNotFoundError
 │   └── NotOwnerError        feedback on somebody else's answer
 ├── JobError                 a job was refused, or its launcher is not there
+│   └── EngineUnavailableError   whoever runs jobs does not answer now: worth another try
 └── TrackingError            MLflow does not answer, or refused
 """
 
@@ -141,6 +142,10 @@ class JobNotFoundError(StoreError):
 
 class JobError(MelanciaError):
     """A job was refused, or whoever would run it is not there."""
+
+
+class EngineUnavailableError(JobError):
+    """Whoever runs jobs (the Docker engine, the system) cannot now; the same request may work later."""
 
 
 class TrackingError(MelanciaError):

@@ -6,9 +6,10 @@ theirs. A ``MELANCIA_*`` variable that does not exist is refused, with the neare
 
 import difflib
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +19,7 @@ from melancia.records import content_hash
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 _PREFIX = "MELANCIA_"
+_Kind = TypeVar("_Kind", bound=BaseSettings)
 _ANSWER_FIELDS = (
     "variant",
     "fallbacks",
@@ -66,6 +68,16 @@ class Settings(BaseSettings):
         None, description="Arquivo com o segredo compartilhado com o launcher."
     )
     job_id: str | None = Field(None, description="Identificador da tarefa; definido por quem a inicia.")
+    worker_heartbeat_file: Path | None = Field(
+        None, description="Arquivo que o worker toca a cada 10 s enquanto vai bem; vazio: nenhum."
+    )
+    expect_gpu: bool = Field(False, description="true avisa quando um modelo do Ollama não roda na GPU.")
+    # libpq reads it by itself; it is a setting so that the launcher can pass it on.
+    pgpassfile: Path | None = Field(
+        None,
+        validation_alias="PGPASSFILE",
+        description="Arquivo de senhas do PostgreSQL, lido pelo seu driver e repassado às tarefas.",
+    )
 
     host: str = Field("127.0.0.1", description="Endereço em que a página é servida.")
     port: int = Field(7860, ge=1, le=65535, description="Porta da página.")
@@ -97,6 +109,9 @@ class Settings(BaseSettings):
     k: int = Field(5, ge=1, le=20, description="Trechos recuperados por pergunta.")
     embedding_model: str = Field(
         "local:enpt", description="Embeddings: local:enpt, ollama:modelo ou openai:modelo."
+    )
+    pull_models: str = Field(
+        "", description="Modelos que o worker baixa no Ollama além dos configurados, com vírgulas."
     )
     first_token_timeout: float = Field(60, gt=0, description="Segundos de espera pelo primeiro token.")
     total_timeout: float = Field(180, gt=0, description="Segundos para a resposta inteira.")
@@ -153,28 +168,93 @@ class Settings(BaseSettings):
         return content_hash({name: getattr(self, name) for name in _ANSWER_FIELDS})
 
 
+# A name of ours, of Docker's own form: never a path of the host, never another container's network.
+_DOCKER_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
+_NOT_A_NETWORK = ("host", "none", "default", "bridge")
+
+
+class LauncherSettings(BaseSettings):
+    """What a job's container is made of. Read by the launcher only; no request changes any of it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=f"{_PREFIX}LAUNCHER_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    port: int = Field(8700, ge=1, le=65535, description="Porta do launcher.")
+    docker_url: str = Field("unix:///var/run/docker.sock", description="Endereço do Docker, para o launcher.")
+    image: str = Field("melancia/app:local", min_length=1, description="Imagem em que as tarefas rodam.")
+    networks: str = Field(
+        "melancia_models,melancia_data,melancia_vectors,melancia_tracking",
+        description="Redes das tarefas, com vírgulas.",
+    )
+    data_volume: str = Field(
+        "melancia_data", pattern=f"^{_DOCKER_NAME}$", description="Volume montado em /data nas tarefas."
+    )
+    secrets_volume: str = Field(
+        "melancia_secrets-database",
+        pattern=f"^{_DOCKER_NAME}$",
+        description="Volume montado em /run/melancia nas tarefas, só para leitura.",
+    )
+    memory: str = Field(
+        "2g", pattern=r"^[1-9]\d*[mg]$", description="Memória de uma tarefa, como 512m ou 4g."
+    )
+    cpus: float = Field(2, ge=0.1, description="Processadores de uma tarefa; no máximo, os que existem.")
+
+    @field_validator("networks")
+    @classmethod
+    def _own_networks(cls, networks: str) -> str:
+        for name in networks.split(","):
+            if not re.fullmatch(_DOCKER_NAME, name.strip()) or name.strip() in _NOT_A_NETWORK:
+                raise ValueError(f"“{name.strip()}” não é uma rede criada por nós")
+        return networks
+
+    @property
+    def network_names(self) -> list[str]:
+        """The networks, the first one first."""
+        return [name.strip() for name in self.networks.split(",")]
+
+
+def variable_name(kind: type[BaseSettings], name: str) -> str:
+    """The environment variable of a field, first customary name only."""
+    alias = kind.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return str(alias or f"{kind.model_config['env_prefix']}{name.upper()}")
+
+
 def known_variables() -> dict[str, str]:
-    """Every variable that ``Settings`` reads → its description, first customary name only."""
-    known: dict[str, str] = {}
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        if isinstance(alias, AliasChoices):
-            key = str(alias.choices[0])
-        else:
-            key = str(alias or f"{_PREFIX}{name.upper()}")
-        known[key] = field.description or ""
-    return known
+    """Every variable that is read → its description, first customary name only."""
+    kinds: tuple[type[BaseSettings], ...] = (Settings, LauncherSettings)
+    return {
+        variable_name(kind, name): field.description or ""
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+    }
+
+
+def inherited_environment() -> dict[str, str]:
+    """This process's environment, for a child that should have the same."""
+    return dict(os.environ)
 
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment and ``.env``. Raises SettingsError naming the variable and what to do."""
+    return _load(Settings, overrides)
+
+
+def load_launcher_settings(**overrides: Any) -> LauncherSettings:
+    """Read the launcher's own variables. Raises SettingsError naming the variable and what to do."""
+    return _load(LauncherSettings, overrides)
+
+
+def _load(kind: type[_Kind], overrides: dict[str, Any]) -> _Kind:
     _refuse_unknown()
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        variable = name if name.isupper() else f"{_PREFIX}{name.upper()}"
+        variable = name if name.isupper() else variable_name(kind, name)
         raise SettingsError(
             f"A variável {variable} tem um valor inválido ({first['msg']}).",
             "Corrija-a no ambiente ou no arquivo .env; os valores aceitos estão em .env.example.",

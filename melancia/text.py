@@ -26,6 +26,35 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).replace("\x00", " ").split())
 
 
+def decimal(number: float, places: int = 1) -> str:
+    """A number with a decimal comma."""
+    return f"{number:.{places}f}".replace(".", ",")
+
+
+def gigabytes(count: float) -> str:
+    """Bytes in GB, as shops count them."""
+    return f"{decimal(count / 1e9)} GB"
+
+
+def pull_progress(completed: int, total: int) -> str:
+    """How far a download is: “43 % (2,0 de 4,7 GB)”."""
+    if total <= 0:
+        return "começando"
+    return f"{int(100 * completed / total)} % ({decimal(completed / 1e9)} de {gigabytes(total)})"
+
+
+def placement(gpu_share: float | None, tokens_per_second: float | None) -> str:
+    """Where a model runs and how fast: “100 % na GPU, 42,0 tokens/s”; "" when neither is known."""
+    parts = []
+    if gpu_share is not None:
+        # A little short of the whole must not read as the whole.
+        share = min(99, round(100 * gpu_share)) if gpu_share < 1 else 100
+        parts.append(f"{share} % na GPU" if share else "CPU")
+    if tokens_per_second is not None:
+        parts.append(f"{decimal(tokens_per_second)} tokens/s")
+    return ", ".join(parts)
+
+
 def fold(text: str) -> str:
     """Lower case without accents: the form in which words are compared."""
     decomposed = unicodedata.normalize("NFD", text.lower())

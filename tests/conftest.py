@@ -40,3 +40,9 @@ def retriever(
     yield made
     vectors.close()
     catalog.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_tracking_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow writes its address into the environment, where the next test's settings would see it."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -1,5 +1,6 @@
 """The HTTP door: health, readiness, the page, and what guards them."""
 
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from melancia.knowledge.documents import MAX_BYTES
 from melancia.settings import Settings
 from melancia.ui.identity import Identity
 from melancia.ui.page import HEAD, STYLE, THEME, TRANSLATIONS, build_page
+from melancia.worker import Worker
 
 _STOPPING = 5  # seconds that running answers get when the server stops
 
@@ -80,7 +82,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     _check_free(settings)
     runtime = Runtime.open(settings, index_in_background=True)
+    # Without the stack there is no worker of its own; it waits if one was started all the same.
+    worker = Worker(settings, runtime.store) if settings.mlflow_url and not settings.launcher_url else None
+    # uvicorn obeys the signal and then sends it once more, which would end the process before the clean-up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if not settings.launcher_url:
+            runtime.start_jobs()
+        if worker is not None:
+            worker.start()
         shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
         config = uvicorn.Config(
             create_app(runtime),
@@ -96,6 +106,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     except KeyboardInterrupt:
         pass  # uvicorn passes on the signal that it has already obeyed
     finally:
+        if worker is not None:
+            worker.stop()
         runtime.close()
 
 
@@ -125,7 +137,7 @@ def _readiness(runtime: Runtime) -> JSONResponse:
         runtime.store.ping()
         state["store"] = "pronto"
     except MelanciaError as error:
-        state["store"] = error.message
+        state["store"] = str(error)
     if progress.error:
         state["index"] = progress.error
     ready = state["store"] == "pronto" and progress.documents > 0

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from melancia import __version__
-from melancia.cli import answers, feedback, health, knowledge, server
+from melancia.cli import answers, benchmark, feedback, health, knowledge, server, worker
 from melancia.errors import MelanciaError
 
 app = typer.Typer(
@@ -15,13 +15,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # half of the time of --help, for boxes around it
 )
 app.command("serve")(server.serve)
+app.command("worker")(worker.worker)
 app.command("ask")(answers.ask)
 app.command("ingest")(knowledge.ingest)
 app.command("search")(knowledge.search)
 app.command("models")(health.models)
 app.command("doctor")(health.doctor)
+app.command("benchmark")(benchmark.benchmark)
 app.add_typer(feedback.app, name="feedback")
 
 

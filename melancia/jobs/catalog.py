@@ -68,6 +68,25 @@ def parameters(name: str, given: Mapping[str, Any]) -> Parameters:
         field = ".".join(str(part) for part in first["loc"]) or "parâmetros"
         known = ", ".join(kind.model_fields) or "nenhum"
         raise InputError(
-            f"Tarefa “{name}”: o parâmetro “{field}” não vale ({first['msg']}).",
-            f"Parâmetros aceitos: {known}.",
+            f"Tarefa “{name}”: o parâmetro “{field}” {_reason(first)}.", f"Parâmetros aceitos: {known}."
         ) from error
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    """What is wrong with a parameter, in Portuguese: the library says it in English."""
+    limits = found.get("ctx", {})
+    match found["type"]:
+        case "extra_forbidden":
+            return "não existe"
+        case "missing":
+            return "falta"
+        case "literal_error":
+            return f"deve ser {str(limits.get('expected', '')).replace(' or ', ' ou ')}"
+        case "greater_than_equal":
+            return f"deve ser no mínimo {limits.get('ge')}"
+        case "less_than_equal":
+            return f"deve ser no máximo {limits.get('le')}"
+        case "int_type" | "int_parsing":
+            return "deve ser um número inteiro"
+        case _:
+            return "não vale"

@@ -91,6 +91,11 @@ def full_name(name: str) -> str:
     return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
 
 
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean the same model of Ollama: the tag may be left out, case does not matter."""
+    return full_name(one).lower() == full_name(other).lower()
+
+
 def memory_problem(card: ModelCard, settings: Settings) -> Availability | None:
     """What is missing when the model does not fit this machine's RAM; None when it fits or runs elsewhere."""
     if card.provider != "ollama" or is_cloud(card.model) or not is_loopback(settings.ollama_base_url):

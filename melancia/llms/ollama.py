@@ -12,6 +12,7 @@ from melancia.llms.addresses import is_own, normalised
 from melancia.settings import Settings
 
 PROBE_TIMEOUT = httpx.Timeout(2.0, connect=0.5)
+ON_GPU = 0.99  # from this share on a model counts as being in the GPU's memory
 _EMBEDDING = re.compile(r"embed|minilm|(^|/)(bge|gte|e5)-")
 
 

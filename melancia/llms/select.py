@@ -69,6 +69,30 @@ def fallback_variants(settings: Settings, first: Variant) -> list[Variant]:
     return [_variant(settings, *pair) for pair in chosen if pair != (first.provider, first.model)]
 
 
+def configured_ollama(settings: Settings) -> tuple[str, ...]:
+    """The models of Ollama that the settings name: embeddings first (search waits for them, and they are
+    small), then who answers, then the fallbacks, then MELANCIA_PULL_MODELS. ``auto`` takes what is there.
+
+    Raises SettingsError when MELANCIA_VARIANT or MELANCIA_FALLBACKS names no provider and model.
+    """
+    return tuple(dict.fromkeys((*_configured_embedding(settings), *answering_ollama(settings))))
+
+
+def answering_ollama(settings: Settings) -> tuple[str, ...]:
+    """Those of ``configured_ollama`` that answer questions, who answers first. Raises SettingsError."""
+    wanted = settings.variant.strip()
+    pairs = [] if wanted == "auto" else [_configured("MELANCIA_VARIANT", wanted)]
+    labels = [part.strip() for part in settings.fallbacks.split(",") if part.strip()]
+    pairs += [_configured("MELANCIA_FALLBACKS", label) for label in labels]
+    pairs += [("ollama", name.strip()) for name in settings.pull_models.split(",") if name.strip()]
+    return tuple(dict.fromkeys(model for provider, model in pairs if provider == "ollama"))
+
+
+def _configured_embedding(settings: Settings) -> tuple[str, ...]:
+    provider, _, model = (part.strip() for part in settings.embedding_model.partition(":"))
+    return (model,) if provider == "ollama" and model else ()
+
+
 def _automatic(settings: Settings) -> tuple[str, str]:
     """Own machines first, then a paid service that was set up, then the extractive answerer."""
     local = usable_ollama(pulled_models(settings), settings)

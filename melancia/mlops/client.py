@@ -30,12 +30,15 @@ def connect(settings: Settings) -> Connection:
         MLFLOW_ENABLE_ASYNC_TRACE_LOGGING,
         MLFLOW_HTTP_REQUEST_MAX_RETRIES,
         MLFLOW_HTTP_REQUEST_TIMEOUT,
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
     )
     from mlflow.exceptions import MlflowException
 
     bounds: tuple[tuple[Any, Any], ...] = (
         (MLFLOW_HTTP_REQUEST_MAX_RETRIES, 1),
         (MLFLOW_HTTP_REQUEST_TIMEOUT, _TIMEOUT),
+        # It would name the server by an address that people's browsers cannot reach.
+        (MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT, True),
         (MLFLOW_ENABLE_ASYNC_TRACE_LOGGING, False),  # its queue would say "done" before the server has it
     )
     for variable, value in bounds:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from melancia.errors import TrackingError
 from melancia.mlops.client import Connection, connect
 from melancia.records import Feedback, FinishReason, Interaction
 from melancia.settings import Settings
@@ -272,12 +271,3 @@ def _withdraw(trace_id: str, assessment_id: str) -> None:
 
 def _ns(seconds: float) -> int:
     return int(seconds * 1_000_000_000)
-
-
-def export_quietly(settings: Settings, store: Store) -> ExportReport | None:
-    """One round for a schedule: None, with a line in the log, when MLflow is away."""
-    try:
-        return Exporter(settings, store).run()
-    except TrackingError as error:
-        logger.warning("nothing exported: %s", error)
-        return None

@@ -128,7 +128,7 @@ def _explain(said: str) -> tuple[str, str]:
         return "O disco está cheio: nada foi gravado.", "Libere espaço e tente de novo."
     if any(word in said for word in ("readonly", "read-only", "unable to open", "permission")):
         return "O banco não pode ser escrito.", _FOLDER_REMEDY
-    if any(word in said for word in ("connect", "refused", "closed", "timeout", "authentication")):
+    if any(word in said for word in ("connect", "resolve", "refused", "closed", "timeout", "authentication")):
         return "O banco de dados não está respondendo.", (
             "Confira MELANCIA_DATABASE_URL e se o PostgreSQL está no ar (docker compose up -d postgres)."
         )

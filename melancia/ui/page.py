@@ -1,14 +1,20 @@
 """The page: what is where. What happens is in ``chat``."""
 
+import logging
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from melancia.app import Runtime
-from melancia.ui import render
+from melancia.errors import MelanciaError
+from melancia.llms.select import configured_ollama
+from melancia.records import ModelStatus, Variant
+from melancia.ui import models_state, render
 from melancia.ui.chat import IDLE, Chat
 from melancia.ui.identity import Identity
+from melancia.ui.jobs import jobs_tab
 from melancia.ui.knowledge import knowledge_tab
 from melancia.ui.names import marketplace_name
 
@@ -41,6 +47,9 @@ THEME = gr.themes.Soft(
     font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
 )
 STYLE = files("melancia.ui").joinpath("style.css").read_text(encoding="utf-8")
+_SOON, _LATER = 2.0, 15.0  # seconds to the next look at the state
+
+logger = logging.getLogger(__name__)
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     f"<script>{files('melancia.ui').joinpath('labels.js').read_text(encoding='utf-8')}</script>"
@@ -107,6 +116,8 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                 gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
             knowledge_tab(runtime, identity, shelf)
+        with gr.Tab("Tarefas", elem_id="aba-tarefas") as bench:
+            jobs_tab(runtime, identity, bench)
 
         outputs: list[Any] = [talk, box, comment_box, examples]
         queue: dict[str, Any] = {
@@ -129,7 +140,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
         fresh.click(None, cancels=answering, **aside).then(
             chat.begin, None, [talk, current, comment_box, examples, box], **aside
         )
-        timer = gr.Timer(2, active=False)
+        timer = gr.Timer(_SOON, active=False)
         timer.tick(lambda: _tick(runtime), None, [state, timer], **aside)
         page.load(chat.open, None, [talk, current, examples], **aside)
         page.load(lambda: _arrive(runtime), None, [state, timer, place], **aside)
@@ -141,26 +152,50 @@ def _places(runtime: Runtime) -> list[tuple[str, str]]:
     return [("todos", ""), *((marketplace_name(name), name) for name in known)]
 
 
-def _pending(runtime: Runtime) -> bool:
-    progress = runtime.index.progress()
-    return not progress.ready and progress.error is None
-
-
 def _arrive(runtime: Runtime) -> tuple[str, Any, Any]:
     return *_tick(runtime), gr.Dropdown(choices=_places(runtime))
 
 
 def _tick(runtime: Runtime) -> tuple[str, Any]:
-    return _state(runtime), gr.Timer(active=_pending(runtime))
+    statuses = _statuses(runtime)
+    return _state(runtime, statuses), _timer(runtime, statuses)
 
 
-def _state(runtime: Runtime) -> str:
-    """Who answers now, and how far the index is."""
+def _statuses(runtime: Runtime) -> Sequence[ModelStatus]:
+    """What the worker says of the configured models; nothing when it cannot be read."""
+    try:
+        return models_state.configured(runtime.store.models.list(), runtime.settings)
+    except MelanciaError:
+        logger.warning("the state of the models could not be read", exc_info=True)
+        return ()
+
+
+def _timer(runtime: Runtime, statuses: Sequence[ModelStatus]) -> Any:
+    """Look again soon while something moves, later while something is awaited, else not at all."""
+    progress = runtime.index.progress()
+    if (not progress.ready and progress.error is None) or models_state.is_pulling(statuses):
+        return gr.Timer(_SOON, active=True)
+    settings = runtime.settings
+    # A worker writes a row for each model, but may start after the page was opened.
+    has_worker = bool(settings.launcher_url or settings.mlflow_url)
+    to_come = has_worker and len(statuses) < len(configured_ollama(settings))
+    return gr.Timer(_LATER, active=to_come or models_state.not_ready(statuses))
+
+
+def _state(runtime: Runtime, statuses: Sequence[ModelStatus]) -> str:
+    """Who answers now, how far the index is, and what is to be said of the models."""
     progress = runtime.index.progress()
     if progress.error:
         return f"⚠️ {render.inert(progress.error)}"
     if not progress.documents:
         return "⏳ Lendo os documentos da base…"
+    chain = runtime.models.choose(None)
+    models = models_state.models_state(statuses, chain, runtime.settings)
+    return "\n\n".join((_who_and_index(runtime, models_state.who_answers(chain, statuses)), *models))
+
+
+def _who_and_index(runtime: Runtime, answering: Variant) -> str:
+    progress = runtime.index.progress()
     if not progress.ready:
         return (
             f"⏳ Preparando a busca por significado: {progress.vectors} de {progress.chunks} trechos. "
@@ -169,4 +204,4 @@ def _state(runtime: Runtime) -> str:
     documents = f"{progress.documents} documentos na base"
     if runtime.settings.blind:
         return documents
-    return f"Quem responde agora: {render.variant_name(runtime.models.current())} · {documents}"
+    return f"Quem responde agora: {render.variant_name(answering)} · {documents}"

@@ -1,35 +1,26 @@
 """A served application and a real Chromium. Without Chromium these tests are skipped, but never in CI."""
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from melancia.api import create_app
 from melancia.app import Runtime
 from melancia.settings import load_settings
 from scripts import vector_cache
+from tests.chromium import launched
 from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
 
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KNOWLEDGE = Path(__file__).parent.parent.parent / "data" / "knowledge"
-_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 REPLY = (
     "A buy box do Mercado Livre é decidida por características da oferta e do vendedor. Os critérios são:\n\n"
     "- **preço final** ao comprador, com promoções [1];\n"
@@ -50,34 +41,46 @@ class Served:
         self.ollama = ollama
 
 
+@contextmanager
+def serving(folder: Path, ollama: OllamaStandin, **changes: Any) -> Iterator[Served]:
+    """A running application whose data are in ``folder``, with its vectors computed."""
+    settings = load_settings(
+        _env_file=None,
+        **{
+            "data_dir": folder,
+            "knowledge_dir": KNOWLEDGE,
+            "variant": "ollama:llama3.2:3b",
+            "ollama_base_url": ollama.url,
+            "questions_per_minute": 1000,
+            "port": free_port(),
+            **changes,
+        },
+    )
+    runtime = Runtime.open(settings)
+    runtime.index.ensure_ingested()
+    vector_cache.prepare(runtime.index)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
+    server.should_exit = True
+    thread.join(timeout=20)
+    runtime.close()
+
+
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application over the real knowledge base, answering through the stand-in Ollama."""
-    with OllamaStandin(models=["llama3.2:3b"]) as ollama:
-        settings = load_settings(
-            _env_file=None,
-            data_dir=tmp_path_factory.mktemp("served"),
-            knowledge_dir=KNOWLEDGE,
-            variant="ollama:llama3.2:3b",
-            ollama_base_url=ollama.url,
-            questions_per_minute=1000,
-            port=free_port(),
-        )
-        runtime = Runtime.open(settings)
-        runtime.index.ensure_ingested()
-        vector_cache.prepare(runtime.index)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
-        )
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
-        server.should_exit = True
-        thread.join(timeout=20)
-        runtime.close()
+    with (
+        OllamaStandin(models=["llama3.2:3b"]) as ollama,
+        serving(tmp_path_factory.mktemp("served"), ollama) as made,
+    ):
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -91,15 +94,8 @@ def _calm(served: Served) -> Iterator[None]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is required in CI")
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+    with launched() as made:
         yield made
-        made.close()
 
 
 NewUser = Callable[..., Page]

@@ -12,7 +12,7 @@ import pytest
 from melancia.errors import TrackingError
 from melancia.mlops import exporter
 from melancia.mlops.client import connect
-from melancia.mlops.exporter import Exporter, export_quietly
+from melancia.mlops.exporter import Exporter
 from melancia.records import Assignment, Feedback, FinishReason, Interaction, utc_now
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
@@ -183,15 +183,14 @@ def test_an_outage_loses_nothing_and_is_said(tmp_path: Path) -> None:
     rate(store, made[0], 1, None, 0)
     with pytest.raises(TrackingError, match="docker compose up -d mlflow"):
         Exporter(settings, store).run()
-    assert export_quietly(settings, store) is None
     assert store.exports.backlog() == 3
     server.start()
-    report = export_quietly(settings, store)
-    assert report is not None
+    report = Exporter(settings, store).run()
     assert (report.traced, report.rated, report.backlog) == (3, 1, 0)
     server.stop()
     finished(store)
-    assert export_quietly(settings, store) is None
+    with pytest.raises(TrackingError):
+        Exporter(settings, store).run()
     server.start()
     assert Exporter(settings, store).run().traced == 1
     assert len(traces(settings)) == 4

@@ -1,6 +1,7 @@
 """Settings: the example holds every variable with its default; the unknown is refused; secrets stay so."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,25 @@ from melancia.settings import Settings, known_variables, load_settings
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
+def compose_defaults() -> dict[str, str]:
+    """The variables of the compose files that are not the application's → their defaults."""
+    text = "".join(path.read_text("utf-8") for path in sorted(EXAMPLE.parent.glob("compose*.yaml")))
+    found = dict(re.findall(r"\$\{([A-Z0-9_]+):-([^}]*)\}", text))
+    return {name: value for name, value in found.items() if name not in known_variables()}
+
+
 def test_the_example_names_every_variable_and_no_other() -> None:
-    assert set(dotenv_values(EXAMPLE)) == set(known_variables())
+    given = dotenv_values(EXAMPLE)
+    assert set(given) == set(known_variables()) | set(compose_defaults()) | {"COMPOSE_FILE"}
+    assert {name: given[name] for name in compose_defaults()} == compose_defaults()
 
 
 def test_each_variable_is_explained_in_one_sentence() -> None:
     lines = EXAMPLE.read_text("utf-8").splitlines()
     for before, line in itertools.pairwise(lines):
         name = line.partition("=")[0]
+        if name in compose_defaults():
+            assert before.startswith("# ")
         if name in known_variables():
             assert before == f"# {known_variables()[name]}"
 

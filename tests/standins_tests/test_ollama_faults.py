@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,33 @@ def test_pull_disk_full(standin: OllamaStandin, client: ollama.Client) -> None:
     with pytest.raises(ollama.ResponseError) as caught:
         client.pull("qwen2.5:1.5b")
     assert caught.value.status_code == 500
+
+
+@pytest.mark.parametrize(("stall", "at_least"), [(True, 1), ("aloud", 4)])
+def test_pull_stall_and_then_the_rest(
+    standin: OllamaStandin, http: httpx.Client, stall: Any, at_least: int
+) -> None:
+    standin.faults.set(times=1, pull_stall=stall)
+    asked: dict[str, Any] = {"json": {"model": "qwen2.5:1.5b"}, "timeout": 1.0}
+    half: list[Any] = []
+    with http.stream("POST", "/api/pull", **asked) as reply, suppress(httpx.ReadTimeout):
+        for line in reply.iter_lines():
+            half += [json.loads(line)] if '"completed":450000000' in line else []
+            if len(half) == 4:
+                break
+    assert len(half) >= at_least
+    assert standin.wait_for(lambda record: record.disconnected)
+    # What had come is still there: the second pull begins with it.
+    lines = [json.loads(line) for line in http.post("/api/pull", **asked).text.splitlines()]
+    assert lines[1]["completed"] == half[0]["completed"]
+    assert lines[-1] == {"status": "success"}
+    http.request("DELETE", "/api/delete", json={"model": "qwen2.5:1.5b"})
+
+
+def test_pull_error(standin: OllamaStandin, client: ollama.Client) -> None:
+    standin.faults.set(times=1, pull_error="pull model manifest: 412: newer version")
+    with pytest.raises(ollama.ResponseError, match="newer version"):
+        list(client.pull("qwen2.5:1.5b", stream=True))
 
 
 def test_a_script_that_fails_is_an_error_of_the_runner(standin: OllamaStandin, client: ollama.Client) -> None:

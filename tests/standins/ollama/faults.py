@@ -26,6 +26,10 @@ def _switch_or_text(value: object) -> bool:
     return value is True or (isinstance(value, str) and value != "")
 
 
+def _text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
 def _switch_or_seconds(value: object) -> bool:
     return value is True or _seconds(value)
 
@@ -40,6 +44,8 @@ _VALID: dict[str, tuple[Callable[[object], bool], str]] = {
     "missing_model": (_switch, "true"),
     "cpu_fallback": (_switch, "true"),
     "pull_disk_full": (_switch, "true"),
+    "pull_stall": (_switch_or_text, 'true, or "aloud"'),
+    "pull_error": (_text, "an error message"),
 }
 
 GENERATION = (
@@ -54,6 +60,8 @@ GENERATION = (
 """The faults that concern `/api/chat`, `/api/generate` and `/v1/chat/completions`."""
 EMBEDDING = ("http_500", "http_429", "missing_model")
 """The faults that concern `/api/embed` and `/api/embeddings`."""
+PULL = ("pull_disk_full", "pull_stall", "pull_error", "missing_model")
+"""The faults that concern `/api/pull`."""
 
 
 @dataclass
@@ -69,6 +77,9 @@ class Faults:
     missing_model: every model is unknown, and none can be pulled.
     cpu_fallback: `/api/ps` says that nothing of the model is in VRAM.
     pull_disk_full: a pull runs half-way, then the disk is full.
+    pull_stall: a pull runs half-way, then silence until the client leaves ("aloud": the same report again
+        and again, as Ollama does while no byte comes).
+    pull_error: a pull asks the registry, then ends with these words.
     """
 
     slow_first_token: float | None = None
@@ -80,6 +91,8 @@ class Faults:
     missing_model: bool | None = None
     cpu_fallback: bool | None = None
     pull_disk_full: bool | None = None
+    pull_stall: bool | str | None = None
+    pull_error: str | None = None
     _times: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 

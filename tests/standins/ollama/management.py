@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from tests.standins.ollama.faults import Faults
+from tests.standins.ollama.faults import PULL, Faults
 from tests.standins.ollama.library import Model, full_name
 from tests.standins.ollama.state import State, state_of
 from tests.standins.ollama.streaming import Reply
@@ -26,6 +26,8 @@ from tests.standins.ollama.wire import (
 VERSION = "0.34.0"
 # Progress reports for the big layer of a pull.
 PULL_STEPS = 4
+# Ollama reports as often, whether bytes come or not.
+REPORT_SECONDS = 0.06
 
 
 async def root(request: Request) -> Response:
@@ -98,7 +100,7 @@ async def pull(request: Request) -> Response:
     name = _name(body)
     if not name:
         raise ApiError(400, "invalid model name")
-    progress = _pull(state, full_name(name), state.faults.take(["pull_disk_full", "missing_model"]))
+    progress = _pull(state, full_name(name), state.faults.take(PULL))
     if get(body, "stream", bool, True):
         return Reply(_lines(progress), "application/x-ndjson", error_response, _error_line)
     return Reply(_last(progress), "application/json", error_response, _error_line)
@@ -124,21 +126,31 @@ async def _pull(state: State, name: str, faults: Faults) -> AsyncGenerator[dict[
     yield {"status": "pulling manifest"}
     if faults.missing_model:
         raise ApiError(500, "pull model manifest: file does not exist")
+    if faults.pull_error:
+        raise ApiError(500, faults.pull_error)
     size = Model(name, datetime.now(UTC)).size
     for layer, total in (("weights", size), ("config", 485)):
         digest = hashlib.sha256(f"{name} {layer}".encode()).hexdigest()
         steps = PULL_STEPS if layer == "weights" else 1
-        for step in range(steps + 1):
+        # What an earlier pull got is still there, and reported at once.
+        for step in range(state.partial.get(digest, 0), steps + 1):
             if faults.pull_disk_full and step * 2 >= steps:
                 path = f"/root/.ollama/models/blobs/sha256-{digest}-partial"
                 raise ApiError(500, f"write {path}: no space left on device")
             if state.pull_step_seconds and step:
                 await asyncio.sleep(state.pull_step_seconds)
             done = {"completed": total * step // steps} if step else {}
-            yield {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": total} | done
+            report = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": total} | done
+            state.partial[digest] = step
+            yield report
+            while faults.pull_stall and step * 2 >= steps:
+                await asyncio.sleep(REPORT_SECONDS)
+                if faults.pull_stall == "aloud":
+                    yield report
     yield {"status": "verifying sha256 digest"}
     yield {"status": "writing manifest"}
     state.library.add(name)
+    state.partial.clear()
     yield {"status": "success"}
 
 

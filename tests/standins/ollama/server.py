@@ -3,8 +3,8 @@
 Known differences from a real Ollama: tokens of the scripted backend are words; `format` (JSON mode), images,
 `suffix` and `template` are ignored; no model has tools or thinking; there is no queue and no eviction, and a
 load takes no time; embeddings are hashed words; the real model's answers end after 256 tokens unless
-`num_predict` says otherwise; an interrupted pull starts again from nothing; `drop_connection_after_tokens: 0`
-still sends the response head; the messages about malformed JSON only come near Go's.
+`num_predict` says otherwise; `drop_connection_after_tokens: 0` still sends the response head; the messages
+about malformed JSON only come near Go's.
 """
 
 import json

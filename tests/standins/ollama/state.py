@@ -30,6 +30,8 @@ class State:
     log: RequestLog = field(default_factory=RequestLog)
     default_num_ctx: int = 4096
     pull_step_seconds: float = 0.0
+    partial: dict[str, int] = field(default_factory=dict)
+    """By layer, the step that a pull which did not end has reached."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import psutil
 
+from melancia.doctor import services
+from melancia.doctor.findings import Finding, Level
 from melancia.embeddings import create_embeddings
 from melancia.errors import MelanciaError
 from melancia.index.catalog import Catalog
@@ -21,19 +21,11 @@ from melancia.llms.ollama import OllamaStatus
 from melancia.settings import Settings
 from melancia.store import Store
 
+__all__ = ["Finding", "check"]
+
 _GB = 1_000_000_000
 _DISK_WARNING, _DISK_ERROR = 5 * _GB, 1 * _GB
 _GPU_TIMEOUT = 5  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, how it is, and what to do."""
-
-    name: str
-    level: Literal["ok", "warning", "error"]
-    message: str
-    remedy: str = ""
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -47,8 +39,10 @@ def check(settings: Settings) -> list[Finding]:
         ("Índice", lambda: _index(settings)),
         ("Embeddings", lambda: _embeddings(settings)),
         ("Ollama", lambda: _ollama(ollama)),
+        ("Modelos do Ollama", lambda: services.models(settings, ollama)),
         ("GPU", lambda: _gpu(ollama)),
         ("Chaves", lambda: _keys(settings)),
+        ("MLflow", lambda: services.mlflow(settings)),
         ("Quem responde", lambda: _variant(settings)),
         ("Porta", lambda: _port(settings)),
     )
@@ -85,7 +79,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     text = f"{_gb(free)} livres em {folder}"
     if free < _DISK_WARNING:
-        level: Literal["warning", "error"] = "error" if free < _DISK_ERROR else "warning"
+        level: Level = "error" if free < _DISK_ERROR else "warning"
         yield Finding(
             "Disco", level, text, "Libere espaço ou mude MELANCIA_DATA_DIR; cada modelo ocupa de 2 a 40 GB."
         )

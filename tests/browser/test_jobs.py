@@ -1,0 +1,215 @@
+"""The tab "Tarefas" in real Chromium, with real subprocesses: start, watch, read the result, cancel."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Page, expect
+
+from melancia.api import create_app
+from melancia.app import Runtime
+from melancia.records import Job, JobState, utc_now
+from melancia.settings import load_settings
+from tests.browser.conftest import NewUser, Served
+from tests.browser.test_page import violations
+from tests.ports import free_port
+from tests.standins.ollama import OllamaStandin, Scripted
+
+pytestmark = pytest.mark.browser
+
+Shot = Callable[[Page, str], None]
+MODEL = "llama3.2:3b"
+TEXT = (
+    "# O que é Retail Media\n\nRetail Media é a publicidade nos canais de um varejista. As principais "
+    "métricas de performance são ACOS, ROAS e conversão. O ACOS no Mercado Livre funciona como a divisão do "
+    "investimento em anúncios pela receita.\n"
+)
+
+
+@contextmanager
+def serving(folder: Path, ollama: OllamaStandin, **overrides: Any) -> Iterator[Served]:
+    """The application over a small knowledge folder."""
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "retail-media.md").write_text(TEXT, "utf-8")
+    settings = load_settings(
+        _env_file=None,
+        data_dir=folder,
+        knowledge_dir=docs,
+        variant="extractive",
+        ollama_base_url=ollama.url,
+        port=free_port(),
+        **overrides,
+    )
+    runtime = Runtime.open(settings)
+    runtime.index.compute_vectors()
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
+    server.should_exit = True
+    thread.join(timeout=20)
+    runtime.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An application of this module's own, whose model takes its time."""
+    with (
+        OllamaStandin(Scripted(token_delay=0.06), models=[MODEL]) as ollama,
+        serving(tmp_path_factory.mktemp("tarefas"), ollama) as made,
+    ):
+        yield made
+
+
+def opened(new_user: NewUser, *size: int, dark: bool = False) -> Page:
+    """The page with the tab open."""
+    page = new_user(*size, dark=dark)
+    page.get_by_role("tab", name="Tarefas").click()
+    expect(page.locator("#tarefas-resumo")).to_contain_text("mesmas perguntas")
+    page.wait_for_timeout(400)  # colours of the chosen tab fade in, and axe measures what it sees
+    return page
+
+
+def test_a_benchmark_is_started_watched_and_read(new_user: NewUser, served: Served, shot: Shot) -> None:
+    page = opened(new_user)
+    expect(page.locator("#tarefas-terminadas")).to_contain_text("Nenhuma tarefa terminou")
+    assert violations(page) == []
+    page.click("#tarefas-iniciar")
+    expect(page.locator("#tarefas-aviso")).to_contain_text("Benchmark pedido")
+    bar = page.get_by_role("progressbar", name="Benchmark rápido")
+    expect(bar).to_be_visible()
+    expect(page.locator("#tarefas-abertas")).to_contain_text(
+        re.compile(rf"ollama:{MODEL}: pergunta \d de 3"), timeout=60_000
+    )
+    expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[5-9]\d$"))
+    page.get_by_role("button", name="Registro da tarefa").click()
+    expect(page.locator("#tarefas-linhas")).to_contain_text("extractive: pergunta 3 de 3: 0,")
+    expect(page.locator("#tarefas-cancelar")).to_be_visible()
+    shot(page, "tarefas-andamento")
+    assert violations(page) == []
+
+    ended = page.locator("#tarefas-terminadas details.tarefa").first
+    expect(ended).to_contain_text("concluída", timeout=60_000)
+    expect(ended.locator("tbody tr")).to_have_count(2)
+    expect(ended.locator("tbody tr").nth(1)).to_contain_text(f"ollama:{MODEL}")
+    expect(ended.locator("tbody tr").nth(1)).to_contain_text("100 %")
+    expect(bar).to_have_count(0)
+    expect(page.locator("#tarefas-cancelar")).to_be_hidden()
+    ended.get_by_text("Registro", exact=True).click()
+    expect(ended.locator("pre")).to_contain_text("pergunta 3 de 3")
+    shot(page, "tarefas")
+    assert violations(page) == []
+    (job,) = served.runtime.store.jobs.list()
+    assert job.result is not None
+    assert all(
+        (served.runtime.settings.data_dir / "experiments" / name).exists() for name in job.result["files"]
+    )
+    assert served.runtime.store.counts()["interactions"] == 0
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2500)
+    assert asked == [], "the page asks although nothing is open"
+
+
+def test_a_cancelled_benchmark_keeps_what_it_has_and_frees_the_next(
+    new_user: NewUser, served: Served, shot: Shot
+) -> None:
+    served.ollama.faults.set(times=None, slow_first_token=120)
+    page = opened(new_user)
+    page.fill("#tarefas-limite textarea", "2")
+    page.click("#tarefas-iniciar")
+    page.fill("#tarefas-limite textarea", "1")
+    page.click("#tarefas-iniciar")
+    expect(page.get_by_role("progressbar")).to_have_count(2)
+    expect(page.locator("#tarefas-abertas")).to_contain_text("na fila")
+    expect(page.locator("#tarefas-qual input")).to_have_value("Benchmark rápido, até 2 perguntas")
+    expect(page.locator("#tarefas-abertas")).to_contain_text("aquecendo", timeout=60_000)
+    expect(page.locator("#tarefas-abertas")).to_contain_text(f"ollama:{MODEL}", timeout=60_000)
+    shot(page, "tarefas-fila")
+    assert violations(page) == []
+    page.click("#tarefas-cancelar")
+    expect(page.locator("#tarefas-aviso")).to_contain_text("Cancelamento pedido")
+    first = page.locator("#tarefas-terminadas details.tarefa").first
+    expect(first).to_contain_text("cancelada", timeout=30_000)
+    expect(first.locator("tbody tr")).to_have_count(1)
+    expect(first.locator("tbody tr")).to_contain_text("extractive")
+    served.ollama.faults.clear()
+    expect(first).to_contain_text("Benchmark rápido, até 1 pergunta", timeout=60_000)
+    states = [job.state for job in served.runtime.store.jobs.list(2)]
+    assert states == [JobState.SUCCEEDED, JobState.CANCELLED]
+
+
+def test_a_limit_that_cannot_be_is_refused_in_words(new_user: NewUser, served: Served) -> None:
+    before = len(served.runtime.store.jobs.list())
+    page = opened(new_user)
+    page.fill("#tarefas-limite textarea", "0")
+    page.click("#tarefas-iniciar")
+    expect(page.locator("#tarefas-aviso")).to_contain_text("de 1 a 1000")
+    assert len(served.runtime.store.jobs.list()) == before
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_phone(new_user: NewUser, served: Served, shot: Shot, dark: bool) -> None:
+    # Running from the start: a queued one could be taken by the real job control.
+    job = Job("benchmark", {"limit": 1}, "x", state=JobState.RUNNING, started_at=utc_now())
+    jobs = served.runtime.store.jobs
+    jobs.add(job)
+    model = {"model": f"ollama:{MODEL}", "latency_avg": 1.5, "success_rate": 1.0, "cost_total": 0.0123}
+    jobs.set_result(job.id, {"models": [model], "files": ["benchmark_20260101_120000.json"]})
+    jobs.finish(job.id, JobState.SUCCEEDED)
+    page = opened(new_user, 390, 844, dark=dark)
+    first = page.locator("#tarefas-terminadas details.tarefa").first
+    expect(first).to_be_visible()
+    first.scroll_into_view_if_needed()
+    shot(page, f"tarefas-celular-{'escuro' if dark else 'claro'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations(page) == []
+
+
+def test_who_does_not_administer_looks_and_changes_nothing(
+    new_user: NewUser, served: Served, browser: Any, tmp_path: Path, shot: Shot
+) -> None:
+    # Published under a name, without a team: nobody administers.
+    with serving(tmp_path, served.ollama, allowed_origins="https://exemplo.com") as public:
+        context = browser.new_context(locale="pt-BR", viewport={"width": 1280, "height": 860})
+        page = context.new_page()
+        page.goto(public.url)
+        page.wait_for_selector("#exemplos button")
+        page.get_by_role("tab", name="Tarefas").click()
+        expect(page.locator("#tarefas-terminadas")).to_contain_text("Nenhuma tarefa terminou")
+        for hidden in ("#tarefas-admin", "#tarefas-iniciar", "#tarefas-cancelar"):
+            expect(page.locator(hidden)).to_be_hidden()
+        shot(page, "tarefas-visitante")
+        answers = page.evaluate(
+            """async () => {
+                 const config = window.gradio_config;
+                 const id = (name) => config.components.find((c) => c.props.elem_id === name).id;
+                 const call = async (name, data) => {
+                   const event = config.dependencies.find(
+                     (d) => d.targets.some(([i, e]) => i === id(name) && e === "click"));
+                   const answer = await fetch("/gradio_api/run/predict", {
+                     method: "POST", headers: {"content-type": "application/json"},
+                     body: JSON.stringify({data, fn_index: event.id, session_hash: "intruso"}),
+                   });
+                   return JSON.stringify(await answer.json());
+                 };
+                 return [await call("tarefas-iniciar", ["quick", null, null]),
+                         await call("tarefas-cancelar", [null, null])];
+               }"""
+        )
+        context.close()
+        assert all("Só quem administra pode iniciar ou cancelar" in answer for answer in answers)
+        assert public.runtime.store.jobs.list() == []

@@ -1,0 +1,181 @@
+"""``benchmark``, in a process of its own: its report, its files, its job, and how it is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from melancia.records import Job
+from melancia.store import Store
+from tests.cli.test_cli import ROOT, melancia
+from tests.ports import free_port
+from tests.standins.ollama import OllamaStandin
+
+MODEL = "llama3.2:3b"
+
+
+@pytest.fixture(scope="module")
+def ollama() -> Iterator[OllamaStandin]:
+    """A running stand-in."""
+    with OllamaStandin(models=[MODEL]) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _calm(ollama: OllamaStandin) -> None:
+    ollama.reset()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with a small knowledge folder that speaks of the guide's questions."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "retail-media.md").write_text(
+        "# O que é Retail Media\n\nRetail Media é a publicidade nos canais de um varejista. As principais "
+        "métricas de performance são ACOS, ROAS e conversão. O ACOS no Mercado Livre funciona como a divisão "
+        "do investimento em anúncios pela receita.\n",
+        "utf-8",
+    )
+    return tmp_path
+
+
+def variables(data: Path, ollama: str, **more: str) -> dict[str, str]:
+    """The environment of a run on ``data``'s own documents."""
+    return {"MELANCIA_KNOWLEDGE_DIR": str(data / "docs"), "OLLAMA_BASE_URL": ollama, **more}
+
+
+def test_the_report_has_the_shape_of_the_guides(data: Path, ollama: OllamaStandin) -> None:
+    done = melancia("benchmark", "--mode", "quick", data=data, **variables(data, ollama.url))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "🚀 TESTE RÁPIDO - Experimentação de LLMs"
+    for said in (
+        "📝 Perguntas de teste:",
+        "   3. Como funciona o ACOS no Mercado Livre?",
+        "   ✓ Extrativo configurado (controle, sem modelo de linguagem)",
+        f"   ✓ Ollama configurado ({MODEL})",
+        "🎯 Testando 2 modelos em 3 perguntas",
+        "📊 RELATÓRIO DE BENCHMARK",
+        "🤖 EXTRACTIVE - extractive",
+        f"🤖 OLLAMA - {MODEL}",
+        "  📝 Tokens:      não contados",
+        "  💰 Custo:       US$ 0,0000",
+        "  ✅ Sucesso:     100 % (3 de 3)",
+        "🏆 RANKING",
+        "  Só latência e custo: as métricas de qualidade vêm com a próxima versão.",
+    ):
+        assert said in lines
+    assert "– OpenAI: chave ausente. Crie uma em" in done.stdout
+    assert "MLflow não configurado (MLFLOW_TRACKING_URI)" in done.stdout
+    assert f"ollama:{MODEL}: pergunta 2 de 3: 0," in done.stderr
+    assert "melancia ingest" in done.stderr  # there are no vectors yet
+    files = sorted((data / "experiments").iterdir())
+    assert [file.suffix for file in files] == [".csv", ".json"]
+    assert all(str(file) in done.stdout for file in files)
+    store = Store.open(f"sqlite:///{data / 'melancia.db'}")
+    assert store.counts()["interactions"] == 0
+    store.close()
+
+
+def test_the_guides_name_is_the_same_command(data: Path, ollama: OllamaStandin) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "melancia.experiments.run_experiments",
+        "--mode",
+        "quick",
+        "--limit",
+        "1",
+    ]
+    given = {"PYTHONPATH": str(ROOT), "MELANCIA_DATA_DIR": str(data)}
+    environment = os.environ | given | variables(data, ollama.url)
+    done = subprocess.run(
+        command, cwd=data, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "🎯 Testando 2 modelos em 1 pergunta\n" in done.stdout
+
+
+def test_failures_are_told_with_their_reasons_and_an_absent_mlflow_too(
+    data: Path, ollama: OllamaStandin
+) -> None:
+    ollama.faults.set(times=None, http_500=True)
+    away = f"http://127.0.0.1:{free_port()}"
+    given = variables(data, ollama.url, MLFLOW_TRACKING_URI=away)
+    done = melancia("benchmark", "--limit", "2", data=data, **given)
+    assert done.returncode == 0, done.stderr  # the control answered, and the files are there
+    assert "  ✅ Sucesso:     0 % (0 de 2)" in done.stdout
+    assert "  ⚠️  2 × " in done.stdout
+    assert f"2. ollama:{MODEL}" not in done.stdout  # who answered nothing has no rank
+    assert f"O MLflow não responde em {away}" in done.stderr
+    assert "docker compose up -d mlflow" in done.stderr
+    assert len(list((data / "experiments").iterdir())) == 2
+
+
+def test_nobody_answering_is_a_failure_of_the_run(data: Path) -> None:
+    (data / "docs" / "retail-media.md").write_text("# Bolo\n\nA receita leva cenoura e farinha.\n", "utf-8")
+    done = melancia("benchmark", data=data, **variables(data, "http://127.0.0.1:9"))
+    assert done.returncode == 1
+    assert "não foi consultado" in done.stdout
+    assert "nenhum modelo respondeu" in done.stderr
+    assert "– Ollama:" in done.stdout
+
+
+def test_a_job_tells_its_row_how_far_it_is_and_what_it_found(data: Path, ollama: OllamaStandin) -> None:
+    store = Store.open(f"sqlite:///{data / 'melancia.db'}")
+    job = Job("benchmark", {"mode": "quick"}, "ana")
+    store.jobs.add(job)
+    store.jobs.claim(job.id)
+    done = melancia("benchmark", data=data, **variables(data, ollama.url, MELANCIA_JOB_ID=job.id))
+    assert done.returncode == 0, done.stderr
+    row = store.jobs.get(job.id)
+    store.close()
+    assert (row.progress, row.message) == (1.0, "Gravando os resultados…")
+    assert row.result is not None
+    assert [model["model"] for model in row.result["models"]] == [
+        "extractive:extractive",
+        f"ollama:{MODEL}",
+    ]
+    assert row.result["models"][1]["success_rate"] == 1.0
+    assert row.result["models"][1]["latency_avg"] > 0
+    assert row.result["link"] is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_being_stopped_keeps_what_was_measured(
+    data: Path, ollama: OllamaStandin, number: signal.Signals
+) -> None:
+    ollama.faults.set(times=None, slow_first_token=30)
+    given = {"PYTHONPATH": str(ROOT), "MELANCIA_DATA_DIR": str(data), "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "melancia", "benchmark"],
+        cwd=data,
+        env=os.environ | given | variables(data, ollama.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ollama.wait_for(lambda record: record.path == "/api/chat", timeout=60)
+    process.send_signal(number)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "RELATÓRIO DE BENCHMARK (interrompido)" in said
+    assert "o que foi medido está nos arquivos" in errors
+    assert "Traceback" not in errors
+    (kept,) = (data / "experiments").glob("*.json")
+    document = json.loads(kept.read_text("utf-8"))
+    assert not document["complete"]
+    assert [answer["provider"] for answer in document["answers"]] == ["extractive"] * 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--mode", "outro"), ("--limit", "0"), ("--limit", "x"), ("--inventada",)]
+)
+def test_what_the_command_does_not_know_is_refused(data: Path, arguments: tuple[str, ...]) -> None:
+    assert melancia("benchmark", *arguments, data=data).returncode == 2
