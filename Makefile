@@ -2,11 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := melancia tests bench scripts
+PACKAGES := melancia tests bench scripts services
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup check test bench lock clean
+.PHONY: run setup up backup restore check test bench lock clean
 
 run: $(VENV)/.app
 	@$(BIN)/python -m melancia serve
@@ -24,6 +24,15 @@ $(VENV)/.app: requirements/app.txt
 $(VENV)/.installed: $(VENV)/.app requirements/dev.txt requirements/test-model.txt
 	@$(PIP) -r requirements/dev.txt -r requirements/test-model.txt
 	@touch $@
+
+up:
+	docker compose up --build
+
+backup:
+	@infra/backup/backup.sh
+
+restore:
+	@infra/backup/restore.sh $(FROM)
 
 check: setup
 	$(BIN)/ruff format --check $(PACKAGES)
