@@ -1,24 +1,17 @@
 """The tab "Tarefas" in real Chromium, with real subprocesses: start, watch, read the result, cancel."""
 
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Page, expect
 
-from melancia.api import create_app
-from melancia.app import Runtime
 from melancia.records import Job, JobState, utc_now
-from melancia.settings import load_settings
-from tests.browser.conftest import NewUser, Served
+from tests.browser.conftest import NewUser, Served, serving
 from tests.browser.test_page import violations
-from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin, Scripted
 
 pytestmark = pytest.mark.browser
@@ -33,34 +26,13 @@ TEXT = (
 
 
 @contextmanager
-def serving(folder: Path, ollama: OllamaStandin, **overrides: Any) -> Iterator[Served]:
-    """The application over a small knowledge folder."""
+def serving_one(folder: Path, ollama: OllamaStandin, **changes: Any) -> Iterator[Served]:
+    """The application over one short document, answering extractively."""
     docs = folder / "docs"
     docs.mkdir()
     (docs / "retail-media.md").write_text(TEXT, "utf-8")
-    settings = load_settings(
-        _env_file=None,
-        data_dir=folder,
-        knowledge_dir=docs,
-        variant="extractive",
-        ollama_base_url=ollama.url,
-        port=free_port(),
-        **overrides,
-    )
-    runtime = Runtime.open(settings)
-    runtime.index.compute_vectors()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
-    server.should_exit = True
-    thread.join(timeout=20)
-    runtime.close()
+    with serving(folder, ollama, knowledge_dir=docs, variant="extractive", **changes) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An application of this module's own, whose model takes its time."""
     with (
         OllamaStandin(Scripted(token_delay=0.06), models=[MODEL]) as ollama,
-        serving(tmp_path_factory.mktemp("tarefas"), ollama) as made,
+        serving_one(tmp_path_factory.mktemp("tarefas"), ollama) as made,
     ):
         yield made
 
@@ -183,7 +155,7 @@ def test_who_does_not_administer_looks_and_changes_nothing(
     new_user: NewUser, served: Served, browser: Any, tmp_path: Path, shot: Shot
 ) -> None:
     # Published under a name, without a team: nobody administers.
-    with serving(tmp_path, served.ollama, allowed_origins="https://exemplo.com") as public:
+    with serving_one(tmp_path, served.ollama, allowed_origins="https://exemplo.com") as public:
         context = browser.new_context(locale="pt-BR", viewport={"width": 1280, "height": 860})
         page = context.new_page()
         page.goto(public.url)
