@@ -196,7 +196,7 @@ def test_a_conversation_outlives_the_restart_of_every_service(stack: Stack) -> N
 
 
 def test_down_and_up_keep_everything(stack: Stack) -> None:
-    asked, told = count(stack), len(traces(stack))
+    asked = told = all_told(stack)
     assert asked > 0
     stack.compose("down")
     stack.compose("up", "--detach", "--wait", "--no-build", timeout=300)
@@ -204,7 +204,7 @@ def test_down_and_up_keep_everything(stack: Stack) -> None:
 
 
 def test_a_backup_brings_back_what_was_lost(stack: Stack, tmp_path: Path) -> None:
-    asked, told = count(stack), len(traces(stack))
+    asked = told = all_told(stack)
     said = stack.script("infra/backup/backup.sh", str(tmp_path))
     [archive] = tmp_path.glob("melancia-*.tar.gz")
     assert str(archive) in said
@@ -274,6 +274,13 @@ def traces(stack: Stack, condition: str | None = None) -> list[dict[str, Any]]:
     answer = httpx.post(f"{stack.mlflow}/api/3.0/mlflow/traces/search", json=body).raise_for_status()
     found: list[dict[str, Any]] = answer.json().get("traces", [])
     return found
+
+
+def all_told(stack: Stack) -> int:
+    """How many questions are recorded, once MLflow has a trace of each: what is on its way moves no count."""
+    asked = count(stack)
+    stack.until(lambda: len(traces(stack)) == asked, "every question is in MLflow")
+    return asked
 
 
 def rated(stack: Stack, thumb: str) -> dict[str, Any] | None:

@@ -43,6 +43,7 @@ NOT_FOR_JOBS = {
     "max_question_chars",
     "worker_heartbeat_file",
     "expect_gpu",
+    "pull_models",
 }
 
 
