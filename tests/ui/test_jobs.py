@@ -102,7 +102,7 @@ def test_what_is_refused_elsewhere_is_said_too(store: Store, tmp_path: Path) -> 
     panel, request = panel_of(store, tmp_path, jobs=Broken(store))
     assert "O launcher não responde. Inicie-o." in panel.start("quick", None, None, request)[0]
     panel, request = panel_of(store, tmp_path)
-    assert "“mode” não vale" in panel.start("outro", None, None, request)[0]
+    assert "“mode” deve ser" in panel.start("outro", None, None, request)[0]
     assert "não existe" in panel.cancel("0" * 32, None, request)[0]
 
 
