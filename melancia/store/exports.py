@@ -90,10 +90,6 @@ class ExportStore:
         values = {"feedback_at": rated_at, "assessments": dict(assessments), "retry_at": None, "error": ""}
         self._put(interaction_id, **values)
 
-    def assessed(self, interaction_id: str, assessments: Mapping[str, str]) -> None:
-        """MLflow has part of a rating; the rest follows."""
-        self._put(interaction_id, assessments=dict(assessments))
-
     def failed(self, interaction_id: str, error: str, attempts: int) -> None:
         """It did not work; it is tried again after a while that doubles each time."""
         first, longest = _RETRY
