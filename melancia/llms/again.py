@@ -1,0 +1,30 @@
+"""Which failures of a provider pass by themselves, and how long to wait for that."""
+
+from tenacity import RetryCallState
+from tenacity.wait import wait_exponential_jitter
+
+from melancia.errors import ProviderError, ProviderRateLimitError
+
+_LONGEST = 300.0
+
+
+def passing(error: BaseException) -> bool:
+    """Whether the same request may well be answered later."""
+    import openai
+
+    cause = error.__cause__
+    if not isinstance(error, ProviderError) or cause is None:
+        return False
+    status = getattr(cause, "status_code", None)
+    if isinstance(status, int):
+        return status in (408, 429) or (status >= 500 and status != 501)
+    return isinstance(cause, openai.APIConnectionError)
+
+
+def pause(state: RetryCallState, first: float) -> float:
+    """Seconds before the next try: what the server asked for, or twice as long as last time."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderRateLimitError) and error.retry_after is not None:
+        return error.retry_after
+    backoff = wait_exponential_jitter(multiplier=first, max=max(first, _LONGEST), jitter=first)
+    return backoff(state)
