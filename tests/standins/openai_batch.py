@@ -16,15 +16,12 @@ for its model and messages only; every batch fails as a whole or not at all.
 """
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -32,9 +29,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from tests.standins.serving import ThreadServer
+
 DEFAULT_REPLY = "Retail Media é a venda de espaços publicitários nos canais de um varejista [1]."
 ENDED = ("completed", "failed", "expired", "cancelled")
-_START_SECONDS = 10.0
 _CLOCK_ERROR = 0.02  # seconds by which a client's timer may be early
 
 Script = Callable[[Sequence[Mapping[str, Any]]], str]
@@ -114,18 +112,7 @@ class OpenAIBatchStandin:
                 Route("/v1/batches/{id}/cancel", self._cancel, methods=["POST"]),
             ]
         )
-        config = uvicorn.Config(
-            self._serve,
-            interface="asgi3",  # not recognised in a bound method
-            loop="asyncio",
-            http="h11",
-            log_level="critical",
-            lifespan="off",
-            timeout_graceful_shutdown=0,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread: threading.Thread | None = None
-        self._port = 0
+        self._server = ThreadServer(self._serve, "batch-standin")
         self.reset()
 
     def reset(self) -> None:
@@ -143,7 +130,7 @@ class OpenAIBatchStandin:
     @property
     def origin(self) -> str:
         """The address without a path, as a proxy's."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     @property
     def url(self) -> str:
@@ -155,26 +142,13 @@ class OpenAIBatchStandin:
         return self._batches[batch_id].status
 
     def __enter__(self) -> Self:
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        self._port = listener.getsockname()[1]
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="batch-standin", daemon=True
-        )
-        self._thread.start()
-        until = time.monotonic() + _START_SECONDS
-        while not self._server.started:
-            if time.monotonic() > until:
-                raise RuntimeError("the stand-in did not start")
-            time.sleep(0.01)
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(_START_SECONDS)
+        self._server.stop()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

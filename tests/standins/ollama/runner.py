@@ -1,33 +1,15 @@
 """Runs the stand-in in a thread, for tests."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
-
-import uvicorn
 
 from tests.standins.ollama.backends import Backend, Script, Scripted
 from tests.standins.ollama.faults import Faults
 from tests.standins.ollama.records import RequestRecord
 from tests.standins.ollama.server import create_app
 from tests.standins.ollama.state import State
-
-START_SECONDS = 10.0
-STOP_SECONDS = 10.0
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that says when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
+from tests.standins.serving import ThreadServer
 
 
 class OllamaStandin:
@@ -46,19 +28,12 @@ class OllamaStandin:
             self.backend, models, default_num_ctx=default_num_ctx, pull_step_seconds=pull_step_seconds
         )
         self._state: State = app.state.standin
-        # Stalled answers never end by themselves, so stopping does not wait for them.
-        # asyncio, because timers of uvloop may fire early.
-        config = uvicorn.Config(
-            app, loop="asyncio", http="h11", log_level="critical", lifespan="off", timeout_graceful_shutdown=0
-        )
-        self._server = _Server(config)
-        self._thread: threading.Thread | None = None
-        self._port = 0
+        self._server = ThreadServer(app, "ollama-standin")
 
     @property
     def url(self) -> str:
         """The base address, as `OLLAMA_HOST` takes it."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     @property
     def openai_url(self) -> str:
@@ -99,26 +74,12 @@ class OllamaStandin:
 
     def start(self) -> Self:
         """Start serving; returns when the server is up."""
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        self._port = listener.getsockname()[1]
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="ollama-standin", daemon=True
-        )
-        self._thread.start()
-        if not self._server.up.wait(START_SECONDS):
-            raise RuntimeError("the stand-in did not start")
+        self._server.start()
         return self
 
     def stop(self) -> None:
         """Stop serving; open connections are closed."""
-        if self._thread is None:
-            return
-        self._server.should_exit = True
-        self._thread.join(STOP_SECONDS)
-        if self._thread.is_alive():
-            raise RuntimeError("the stand-in did not stop")
-        self._thread = None
+        self._server.stop()
 
     def __enter__(self) -> Self:
         return self.start()
