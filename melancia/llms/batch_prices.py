@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from melancia.llms.keys import address_of
-from melancia.llms.prices import cost
+from melancia.llms.prices import cost, find_priced
 from melancia.records import Usage, Variant, utc_now
 from melancia.settings import Settings
 
@@ -29,16 +28,14 @@ def batch_cost(
 def _listed(variant: Variant, usage: Usage, settings: Settings, moment: datetime) -> float | None:
     """The cost at the table's batch price; None when it has none for this model at this moment."""
     from genai_prices import Usage as Tokens
-    from genai_prices.data_snapshot import get_snapshot
 
-    address = address_of(variant.provider, variant.model, settings)
-    try:
-        provider, model = get_snapshot().find_provider_model(variant.model, None, None, address)
-    except LookupError:
+    found = find_priced(variant.provider, variant.model, None, settings)
+    if found is None:
         return None
+    provider, model = found
     for known in model.price_variants or ():
         if known.when == _CONTEXT and (known.constraint is None or known.constraint.active(moment)):
             tokens = Tokens(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
-            found = model.calc_price(tokens, provider, genai_request_timestamp=moment, price_context=_CONTEXT)
-            return float(found.total_price)
+            price = model.calc_price(tokens, provider, genai_request_timestamp=moment, price_context=_CONTEXT)
+            return float(price.total_price)
     return None

@@ -40,7 +40,7 @@ def price(
     """The price at the instant ``at`` (now by default); None when it is not known."""
     if _is_free(provider, model, base_url, settings):
         return Price(0.0, 0.0, _LOCAL_SOURCE)
-    found = _find(provider, model, base_url, settings)
+    found = find_priced(provider, model, base_url, settings)
     if found is None:
         return None
     known_provider, info = found
@@ -68,7 +68,7 @@ def cost(
         return None
     if price(provider, model, at, base_url=base_url, settings=settings) is None:
         return None
-    found = _find(provider, model, base_url, settings)
+    found = find_priced(provider, model, base_url, settings)
     if found is None:
         return None
     from genai_prices import Usage as Tokens
@@ -81,7 +81,7 @@ def cost(
 
 def context_window(provider: str, model: str, settings: Settings | None = None) -> int | None:
     """The model's context window in tokens, as the price table knows it."""
-    found = _find(provider, model, None, settings)
+    found = find_priced(provider, model, None, settings)
     return None if found is None else found[1].context_window
 
 
@@ -104,10 +104,10 @@ def _address(provider: str, base_url: str | None, settings: Settings | None) -> 
     return normalised(base_url or configured or default) or ""
 
 
-def _find(
+def find_priced(
     provider: str, model: str, base_url: str | None, settings: Settings | None
 ) -> tuple[Any, Any] | None:
-    """The table's provider and model."""
+    """The price table's own provider and model; None when it does not know them."""
     from genai_prices.data_snapshot import get_snapshot
 
     try:
