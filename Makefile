@@ -2,23 +2,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := melancia tests bench scripts services
+PACKAGES := melancia tests bench scripts services notebooks
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup up backup restore check test bench lock clean
+.PHONY: run setup up backup restore check test bench notebook mlflow lock clean
 
 run: $(VENV)/.app
 	@$(BIN)/python -m melancia serve
 
 setup: $(VENV)/.installed
 
-$(VENV)/.app: requirements/app.txt
+$(VENV)/.app: requirements/jobs.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "É preciso Python 3.11 ou mais novo."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || { echo "Falta o módulo venv. No Debian/Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Instalando as dependências (só na primeira vez, cerca de um minuto)…"
-	@$(PIP) -r requirements/app.txt
+	@$(PIP) -r requirements/jobs.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.app requirements/dev.txt requirements/test-model.txt
@@ -49,12 +49,29 @@ bench: setup
 	$(BIN)/python -m bench.retrieval
 	$(BIN)/python -m bench.extractive
 	$(BIN)/python -m bench.index
+	$(BIN)/python -m bench.metrics
+	$(BIN)/python -m bench.benchmark
+
+notebook: $(VENV)/.app requirements/notebook.txt
+	@$(PIP) -r requirements/notebook.txt
+	@$(BIN)/jupyter lab notebooks/experimentacao_llms.ipynb
+
+# The MLflow server is as large as all else together: it has an environment of its own.
+mlflow: .venv-mlflow/.installed
+
+.venv-mlflow/.installed: requirements/mlflow.txt
+	@test -x .venv-mlflow/bin/python || $(PYTHON) -m venv .venv-mlflow
+	@echo "Instalando o servidor do MLflow (620 MB)…"
+	@.venv-mlflow/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/mlflow.txt
+	@touch $@
 
 lock: setup
-	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra jobs --extra dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/app.txt
+	$(LOCK) -c requirements/dev.txt --extra jobs pyproject.toml -o requirements/jobs.txt
+	$(LOCK) -c requirements/dev.txt --extra jobs --extra notebook pyproject.toml -o requirements/notebook.txt
 	$(LOCK) -c requirements/dev.txt --group pyproject.toml:launcher -o requirements/launcher.txt
 	$(LOCK) --group pyproject.toml:mlflow -o requirements/mlflow.txt
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-mlflow
