@@ -1,0 +1,144 @@
+"""Which numbers follow from which: the sums that a text writes out, and those that it leaves to the reader.
+
+Liberal arithmetic supports anything, so operands are few: those of the question, and of the same or the
+neighbouring sentences. A written sum is checked as it stands, and a wrong one supports nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import combinations, permutations
+
+from melancia.evals.numbers import Number, folded, rounds_to
+
+MAX_OPERANDS = 20
+_TRIPLES = 8
+_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+_OPERATOR = re.compile(r"^[a-z%²\s)(]{0,14}?([+×x*÷/:−–-])[\s(]*(?:r\$|us\$)?\s*$")
+_RESULT = re.compile(
+    r"^[a-z%²\s)]{0,14}?"
+    r"(?:[=≈→]|\b(?:da|dao|sao|resultam?(?: em)?|fica|igual a|vira|equivale a|chega a|chegamos a)\b)"
+    r"[^\d;.]{0,24}$"
+)
+
+
+def written_sums(text: str, found: Sequence[Number]) -> dict[int, bool]:
+    """Place in ``found`` of each result of a sum that ``text`` writes out → whether the sum is right."""
+    plain = folded(text)
+    results: dict[int, bool] = {}
+    start = 0
+    while start < len(found) - 1:
+        operators: list[str] = []
+        end = start
+        while end + 1 < len(found):
+            match = _OPERATOR.match(plain[found[end].end : found[end + 1].start])
+            if not match:
+                break
+            operators.append(match[1])
+            end += 1
+        if operators and end + 1 < len(found):
+            between = plain[found[end].end : found[end + 1].start]
+            mixed = "(" in plain[found[start].start : found[end].end]
+            if _RESULT.match(between) and not mixed:
+                shown = found[end + 1]
+                values = _evaluations(_squared(plain, found[start : end + 1]), operators)
+                results[end + 1] = any(rounds_to(value, shown) for value in values)
+        start = max(end, start + 1)
+    return results
+
+
+def derivable(shown: Number, operands: Iterable[Number], asked: Sequence[Number] = ()) -> bool:
+    """Whether ``shown`` is a sum, difference, product, quotient or percentage of two of ``operands``, or a
+    product or quotient of three numbers that were ``asked`` about.
+    """
+    operands = list(operands)
+    if shown.unit == "date":
+        return _date_follows(shown, operands)
+    pool = list(dict.fromkeys((number.value, number.unit) for number in operands))[:MAX_OPERANDS]
+    return any(rounds_to(value, shown) for value in _pairs(pool)) or any(
+        rounds_to(value, shown) for value in _triples([(n.value, n.unit) for n in asked])
+    )
+
+
+def _pairs(pool: Sequence[tuple[Decimal, str]]) -> Iterator[float]:
+    for (first, unit), (second, other) in combinations(pool, 2):
+        a, b = float(first), float(second)
+        if unit == other or not unit or not other:
+            yield a + b
+            yield abs(a - b)
+        for x, y in {(x, y) for x in _values(a, unit) for y in _values(b, other)}:
+            yield x * y
+            if y:
+                yield x / y
+            if x:
+                yield y / x
+        if a and b and unit == other:
+            yield (b - a) / a
+            yield (a - b) / b
+        for x, y, sign in ((a, b, other), (b, a, unit)):
+            if sign == "%":
+                yield x * (1 + y / 100)
+                yield x * (1 - y / 100)
+    for value, unit in pool:
+        if unit == "%":
+            yield 1 - float(value) / 100
+        if value:
+            yield 1 / float(value)
+
+
+def _triples(pool: Sequence[tuple[Decimal, str]]) -> Iterator[float]:
+    for triple in permutations(pool[:_TRIPLES], 3):
+        a, b, c = (float(value) / (100 if unit == "%" else 1) for value, unit in triple)
+        yield a * b * c
+        if c:
+            yield a * b / c
+            if b:
+                yield a / b / c
+            yield (a - b) / c
+        yield a * b - c
+
+
+def _squared(plain: str, chain: Sequence[Number]) -> list[Number]:
+    return [
+        replace(number, value=number.value**2) if plain[number.end : number.end + 1] == "²" else number
+        for number in chain
+    ]
+
+
+def _values(value: float, unit: str) -> tuple[float, ...]:
+    return (value / 100,) if unit == "%" else (value,)
+
+
+def _evaluations(chain: Sequence[Number], operators: Sequence[str]) -> list[float]:
+    percent = [float(n.value) / 100 if n.unit == "%" else float(n.value) for n in chain]
+    plain = [float(n.value) for n in chain]
+    return [
+        value for value in (_evaluate(percent, operators), _evaluate(plain, operators)) if value is not None
+    ]
+
+
+def _evaluate(values: Sequence[float], operators: Sequence[str]) -> float | None:
+    terms = [values[0]]
+    for operator, value in zip(operators, values[1:], strict=True):
+        if operator in "×x*":
+            terms[-1] *= value
+        elif operator in "÷/:":
+            if not value:
+                return None
+            terms[-1] /= value
+        else:
+            terms.append(value if operator == "+" else -value)
+    return sum(terms)
+
+
+def _date_follows(shown: Number, operands: Sequence[Number]) -> bool:
+    """Whether another date lies as many days off as one of the numbers says."""
+    day = _day(shown)
+    gaps = {abs(day - _day(other)) for other in operands if other.unit == "date"} - {0}
+    return any(other.value in gaps for other in operands if other.unit in ("", "d"))
+
+
+def _day(number: Number) -> int:
+    month, day = divmod(int(number.value), 100)
+    return _DAYS_BEFORE[month - 1] + day

@@ -1,0 +1,156 @@
+"""Numbers of a Portuguese text: what they are worth, whatever way they are written. Pure functions.
+
+“R$ 1.200,00”, “1200 reais” and “1,2 mil reais” are the same number; so are “12 %”, “12 por cento” and “0,12”.
+Citations ``[n]``, the markers of a list and digits inside a word (ME1) are not numbers of the answer. Numbers
+in words count from four on, and from two on before a unit (“duas semanas”): “um” and “dois” are mostly
+articles and pointers.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+
+from melancia.text import fold
+
+_TENS = "vinte|trinta|quarenta|cinquenta|sessenta|setenta|oitenta|noventa"
+_WORDS = {
+    "dois": 2, "duas": 2, "tres": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7, "oito": 8, "nove": 9,
+    "dez": 10, "onze": 11, "doze": 12, "treze": 13, "quatorze": 14, "catorze": 14, "quinze": 15,
+    "dezesseis": 16, "dezessete": 17, "dezoito": 18, "dezenove": 19, "vinte": 20, "trinta": 30,
+    "quarenta": 40, "cinquenta": 50, "sessenta": 60, "setenta": 70, "oitenta": 80, "noventa": 90,
+    "cem": 100, "duzentos": 200, "trezentos": 300, "quatrocentos": 400, "quinhentos": 500,
+    "mil": 1000,
+}  # fmt: skip
+_ONES = {"um": 1, "uma": 1}
+_MONTHS = {
+    name: place
+    for place, name in enumerate(
+        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro".split(), 1
+    )
+}
+_SCALES = {"mil": 1_000, "milhao": 1_000_000, "milhoes": 1_000_000, "bilhao": 10**9, "bilhoes": 10**9}
+_UNITS = {
+    "%": "%", "por cento": "%", "percentual": "%",
+    "r$": "R$", "us$": "US$", "real": "R$", "reais": "R$", "conto": "R$", "contos": "R$", "centavo": "¢",
+    "centavos": "¢", "dolar": "US$", "dolares": "US$",
+    "segundo": "s", "segundos": "s", "minuto": "min", "minutos": "min", "hora": "h", "horas": "h", "h": "h",
+    "dia": "d", "dias": "d", "semana": "sem", "semanas": "sem", "mes": "m", "meses": "m", "ano": "a",
+    "anos": "a", "vez": "×", "vezes": "×", "ponto": "pp", "pontos": "pp", "p.p": "pp", "px": "px",
+    "pixel": "px", "pixels": "px",
+}  # fmt: skip
+_UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True) if "$" not in unit)
+_SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
+_DIGITS = r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:[.,]\d+)?"
+_SPELT = rf"(?:{_TENS}) e (?:um|uma|{'|'.join(_WORDS)})|{'|'.join(_WORDS)}"
+_DATE = rf"(?P<day>\d{{1,2}})(?:º|o)?(?: de (?P<month>{'|'.join(_MONTHS)})|/(?P<slash>\d{{1,2}})(?![\d/]*,))"
+_YEAR = r"(?:(?: de |/)(?P<year>\d{4}))?"
+_NUMBER = re.compile(
+    rf"(?<![\w.,/]){_DATE}{_YEAR}\b"
+    rf"|(?:(?P<money>r\$|us\$)\s*)?(?<![\w])(?<!\d[.,])(?:(?P<digits>{_DIGITS})|(?P<word>{_SPELT})\b)"
+    rf"(?:\s+(?P<scale>{_SCALE})\b)?"
+    rf"(?:\s*(?P<unit>(?:{_UNIT})(?!\w)))?(?![a-z_])"
+)
+_RANGE = re.compile(r"^\s*(?:a|e|ou|ate|-|–)\s*$")
+_CITATION = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\](?!\()")
+_MARKER = re.compile(r"^(\s*)\d{1,2}[.)]\s", re.MULTILINE)
+_LINK = re.compile(r"\]\([^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """``value`` in units of ``unit`` ("" when none is written); ``places``: how many decimals were written.
+
+    ``start``, ``end``: where it stands in the text. A date is worth month × 100 + day, with unit "date".
+    """
+
+    value: Decimal
+    unit: str
+    places: int
+    start: int
+    end: int
+
+    @property
+    def readings(self) -> tuple[Decimal, ...]:
+        """What it may be worth: a percentage also as a fraction."""
+        return (self.value, self.value / 100) if self.unit == "%" else (self.value,)
+
+
+def numbers(text: str) -> list[Number]:
+    """The numbers of ``text`` in order."""
+    plain = _blank(_LINK, _blank(_MARKER, _blank(_CITATION, folded(text))))
+    read = [_read(match) for match in _NUMBER.finditer(plain)]
+    found = [number for number in read if number is not None]
+    for place, (first, second) in enumerate(pairwise(found)):
+        if not first.unit and second.unit == "%" and _RANGE.match(plain[first.end : second.start]):
+            found[place] = replace(first, unit="%")
+    return found
+
+
+def same(a: Number, b: Number) -> bool:
+    """Whether both are the same number, exactly. A unit that only one has decides nothing."""
+    if "date" in (a.unit, b.unit) or not compatible(a.unit, b.unit):
+        return a.unit == b.unit and a.value == b.value
+    if a.unit == b.unit:
+        return a.value == b.value
+    return bool(set(a.readings) & set(b.readings))
+
+
+def rounds_to(exact: Decimal | float, shown: Number) -> bool:
+    """Whether ``shown`` is ``exact`` rounded (or cut) to the decimals that it was written with."""
+    step = 10.0**-shown.places
+    readings = [float(shown.value)]
+    if shown.unit == "%":
+        readings.append(float(shown.value) / 100)
+    steps = [step, step / 100]
+    return any(
+        abs(float(exact) - reading) <= 0.5000001 * unit
+        for reading, unit in zip(readings, steps, strict=False)
+    )
+
+
+def compatible(a: str, b: str) -> bool:
+    """Whether numbers of these units may be the same one."""
+    return a == b or not a or not b
+
+
+def folded(text: str) -> str:
+    """Lower case without accents, character for character, so that positions stay those of ``text``."""
+    return "".join((fold(char) or " ")[0] for char in text).replace("\u00a0", " ")
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    """Spaces in place of what matches; line breaks stay, and so do positions."""
+    return pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def _read(match: re.Match[str]) -> Number | None:
+    start, end = match.span()
+    if match["day"]:
+        month = int(match["slash"] or 0) or _MONTHS.get(match["month"] or "", 0)
+        if 1 <= month <= 12 and 1 <= int(match["day"]) <= 31:
+            return Number(Decimal(month * 100 + int(match["day"])), "date", 0, start, end)
+        return None
+    unit = _UNITS.get(match["money"] or match["unit"] or "", "")
+    word = match["word"]
+    if word:
+        value, places = Decimal(sum(_ONES.get(part) or _WORDS.get(part, 0) for part in word.split())), 0
+        if value < 4 and not unit and not match["scale"]:
+            return None
+    else:
+        value, places = _digits(match["digits"])
+    if match["scale"]:
+        scale = _SCALES[match["scale"]]
+        value, places = value * scale, places - len(str(scale)) + 1
+    if unit == "¢":
+        value, unit, places = value / 100, "R$", places + 2
+    return Number(value, unit, places, start, end)
+
+
+def _digits(text: str) -> tuple[Decimal, int]:
+    """Value and decimals of digits written the Portuguese way, or with a decimal point."""
+    if re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+", text):
+        return Decimal(text.replace(".", "")), 0
+    if "," in text:
+        text = text.replace(".", "").replace(",", ".")
+    return Decimal(text), len(text.partition(".")[2])
