@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         None,
         validation_alias="MLFLOW_TRACKING_URI",
-        description="Servidor MLflow, como http://mlflow:5000; vazio: nada é enviado.",
+        description="Servidor MLflow, como http://mlflow:5000; vazio: só os benchmarks, em DATA_DIR/mlflow.",
     )
     mlflow_public_url: str = Field(
         "http://localhost:5000", description="Endereço do MLflow para o navegador, usado nos links da página."
@@ -182,7 +182,7 @@ class LauncherSettings(BaseSettings):
 
     port: int = Field(8700, ge=1, le=65535, description="Porta do launcher.")
     docker_url: str = Field("unix:///var/run/docker.sock", description="Endereço do Docker, para o launcher.")
-    image: str = Field("melancia/app:local", min_length=1, description="Imagem em que as tarefas rodam.")
+    image: str = Field("melancia/jobs:local", min_length=1, description="Imagem em que as tarefas rodam.")
     networks: str = Field(
         "melancia_models,melancia_data,melancia_vectors,melancia_tracking",
         description="Redes das tarefas, com vírgulas.",
