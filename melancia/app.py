@@ -12,7 +12,7 @@ from melancia.agent.assistant import Assistant
 from melancia.ingest_runner import IngestRunner
 from melancia.jobs import JobControl, job_control
 from melancia.knowledge_base import KnowledgeIndex
-from melancia.llms import create_chat_model, fallback_variants, resolve_variant, variant_options
+from melancia.llms import capabilities, create_chat_model, fallback_variants, resolve_variant, variant_options
 from melancia.llms.extractive import ExtractiveChatModel
 from melancia.records import Variant
 from melancia.settings import Settings
@@ -46,17 +46,19 @@ class Models:
         first = wanted or self.current()
         return [first, *fallback_variants(self._settings, first)]
 
-    def make(self, variant: Variant) -> BaseChatModel:
-        """The chat model of ``variant``, one a loop."""
+    def make(self, variant: Variant, seed: int | None = None) -> BaseChatModel:
+        """The chat model of ``variant``, one a loop; with ``seed`` where its provider takes one."""
         if variant.provider == "extractive":
             hybrid = self._index.retriever.vectors is not None
             return ExtractiveChatModel(embeddings=self._index.embeddings if hybrid else None)
         made = self._made.setdefault(asyncio.get_running_loop(), {})
-        if variant.hash not in made:
-            made[variant.hash] = create_chat_model(
-                variant.provider, variant.model, self._settings, **variant_options(variant)
-            )
-        return made[variant.hash]
+        options = variant_options(variant)
+        if seed is not None and "seed" in capabilities(variant.provider).options:
+            options["seed"] = seed
+        key = f"{variant.hash}:{options.get('seed')}"
+        if key not in made:
+            made[key] = create_chat_model(variant.provider, variant.model, self._settings, **options)
+        return made[key]
 
 
 class Runtime:

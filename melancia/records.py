@@ -154,12 +154,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A variant that was tried and failed before its first token, with the reason (no secret, no trace)."""
+    """A variant that was tried and failed before its first token, with the reason (no secret, no trace).
+
+    ``passing``: the same request may well be answered later, after ``retry_after`` seconds where the server
+    said so.
+    """
 
     variant: Variant
     error: str
     message: str
     elapsed: float
+    passing: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from melancia.agent.generator import Generation, MakeModel, generate
 from melancia.agent.memory import MAX_TURNS, standalone
 from melancia.agent.prompt import build_messages
 from melancia.agent.refusal import is_refusal, refusal
-from melancia.agent.retriever import HybridRetriever, Retrieval
+from melancia.agent.retriever import Retrieval
 from melancia.errors import InputError, MelanciaError
 from melancia.llms import cost
 from melancia.records import (
@@ -54,6 +54,13 @@ class Recorder(Protocol):
         """The last turns of a user's conversation, oldest first."""
 
 
+class Searcher(Protocol):
+    """What the assistant asks of the index."""
+
+    def search(self, query: str, k: int | None = None, filters: Filters | None = None) -> Retrieval:
+        """The ``k`` best passages for ``query``, and whether they are evidence enough."""
+
+
 class Assistant:
     """Answers questions: history → retrieve → generate → record. Safe for many tasks of one event loop."""
 
@@ -62,7 +69,7 @@ class Assistant:
         *,
         settings: Settings,
         recorder: Recorder,
-        retriever: Callable[[], HybridRetriever],
+        retriever: Callable[[], Searcher],
         index_version: Callable[[], str],
         choose: Callable[[Variant | None], Sequence[Variant]],
         make_model: MakeModel,

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from melancia.errors import MelanciaError, ProviderResponseError, ProviderTimeoutError
 from melancia.llms import translate_error
+from melancia.llms.again import passing
 from melancia.llms.select import EXTRACTIVE
 from melancia.records import Attempt, FellBack, FinishReason, Token, Usage, Variant
 from melancia.settings import Settings
@@ -67,7 +68,7 @@ async def generate(
                 generation.finish_reason = FinishReason.TIMEOUT if timed_out else FinishReason.ERROR
                 generation.failure = error
                 return
-            attempt = Attempt(variant, type(error).__name__, str(error), time.monotonic() - begun)
+            attempt = _attempt(variant, error, time.monotonic() - begun)
             generation.attempts.append(attempt)
             if position + 1 == len(variants):
                 generation.finish_reason = FinishReason.ERROR
@@ -122,6 +123,17 @@ async def _speak(
             variant.provider, variant.model, f"O modelo {variant.label} terminou sem dizer nada."
         )
     generation.finish_reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
+
+
+def _attempt(variant: Variant, error: MelanciaError, elapsed: float) -> Attempt:
+    return Attempt(
+        variant,
+        type(error).__name__,
+        str(error),
+        elapsed,
+        passing=passing(error),
+        retry_after=getattr(error, "retry_after", None),
+    )
 
 
 def _reason(chunk: AIMessageChunk) -> str | None:

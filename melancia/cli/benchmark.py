@@ -1,51 +1,111 @@
-"""``benchmark``: measure every usable model on the same questions; a command, and a job of the page."""
+"""``benchmark``: compare models on the same questions; a command, and a job of the page."""
 
-import asyncio
 import signal
-import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from melancia.errors import TrackingError
+from melancia.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from melancia.app import Runtime
-    from melancia.experiments.benchmark import Benchmark, Step
-    from melancia.experiments.files import Report
-    from melancia.experiments.questions import Question
-    from melancia.jobs.reporting import Reporter
-    from melancia.records import Variant
-    from melancia.settings import Settings
+    from melancia.cli.benchmark_run import Wanted
 
-_INTERRUPTED = 130
+Modes = Literal["quick", "full", "ui"]
+LAST = "ultimo"
 
 
 def benchmark(
+    *,
     mode: Annotated[
-        Literal["quick", "full"],
-        typer.Option(help="quick: as três perguntas do guia; full: as do conjunto test com resposta."),
+        Modes,
+        typer.Option(
+            help="quick: as três perguntas do guia; full: todas as do conjunto de teste; ui: abre o MLflow."
+        ),
     ] = "quick",
-    limit: Annotated[int | None, typer.Option(min=1, help="No máximo tantas perguntas.")] = None,
+    models: Annotated[
+        str, typer.Option(help="Só estes, com vírgulas, como ollama:phi3:mini; o extrativo entra sempre.")
+    ] = "",
+    questions: Annotated[
+        Path | None, typer.Option(help="Perguntas próprias: .jsonl, ou um texto com uma por linha.")
+    ] = None,
+    categories: Annotated[str, typer.Option(help="Só perguntas destas categorias, com vírgulas.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="No máximo tantas perguntas, por sorteio.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Vezes que cada pergunta é feita.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Semente do sorteio, dos modelos e dos intervalos.")] = 0,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=64, help="Perguntas ao mesmo tempo em cada provedor da nuvem.")
+    ] = 4,
+    budget: Annotated[float | None, typer.Option(min=0, help="Em US$; para antes de passar dele.")] = None,
+    pipeline: Annotated[
+        bool, typer.Option("--pipeline", help="O caminho inteiro dos usuários, busca e recusa incluídas.")
+    ] = False,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Modelos da OpenAI em lote: metade do preço, em até um dia."),
+    ] = False,
+    judge: Annotated[str, typer.Option(help="Modelo que julga as respostas, como openai:gpt-4o-mini.")] = "",
+    resume: Annotated[
+        str | None, typer.Option(help=f"Continua um benchmark interrompido: o seu nome, ou {LAST}.")
+    ] = None,
 ) -> None:
-    """Mede cada modelo disponível com as mesmas perguntas: latência, tokens, custo e falhas."""
+    """Compara modelos com as mesmas perguntas: qualidade, relevância, latência, tokens, custo e falhas."""
     from melancia.app import Runtime
-    from melancia.experiments.questions import questions
+    from melancia.cli.benchmark_run import Wanted, measure
+    from melancia.experiments.plan import Options
     from melancia.settings import load_settings
 
     settings = load_settings()
-    asked = questions(mode, limit)
+    if mode == "ui":
+        from melancia.cli.benchmark_ui import show
+
+        show(settings)
+        return
+    options = Options(
+        repeats=repeats,
+        seed=seed,
+        concurrency=concurrency,
+        budget=budget,
+        pipeline=pipeline,
+        batch=batch,
+        judge=judge,
+    )
+    wanted = Wanted(
+        mode=mode,
+        models=_listed(models),
+        questions=questions,
+        categories=_listed(categories),
+        limit=limit,
+        options=options,
+        resume=None if resume is None else resume.removesuffix(".partial.jsonl").replace(LAST, ""),
+    )
+    _check(wanted)
     _listen_to_the_end()
     runtime = Runtime.open(settings)
     try:
-        code = _measure(runtime, mode, asked)
+        code = measure(runtime, wanted)
     finally:
         runtime.close()
     if code:
         raise typer.Exit(code)
+
+
+def _check(wanted: "Wanted") -> None:
+    """Raises InputError for choices that an interrupted benchmark has made already."""
+    from melancia.experiments.plan import Options
+
+    chosen = any((wanted.models, wanted.questions, wanted.categories, wanted.limit))
+    if wanted.resume is not None and (chosen or wanted.options != Options(budget=wanted.options.budget)):
+        raise InputError(
+            "--resume continua com os modelos, as perguntas e as opções de antes.",
+            "Tire as outras opções; só --budget pode mudar.",
+        )
+
+
+def _listed(text: str) -> "Sequence[str]":
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _listen_to_the_end() -> None:
@@ -53,155 +113,3 @@ def _listen_to_the_end() -> None:
     # A child of a background process may have been told to ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-
-
-def _measure(runtime: "Runtime", mode: Literal["quick", "full"], asked: "Sequence[Question]") -> int:
-    """Run, report, keep; the exit code: 0, 1 when nobody answered anything, 130 when it was stopped."""
-    from melancia.cli import benchmark_report as text
-    from melancia.cli.knowledge import say_pending
-    from melancia.experiments.benchmark import Benchmark, candidates, variant_of
-    from melancia.experiments.files import Report, write
-    from melancia.experiments.results import summarise
-    from melancia.jobs.reporting import Reporter
-    from melancia.records import utc_now
-
-    settings = runtime.settings
-    reporter = Reporter(settings, runtime.store)
-    started = utc_now()
-    typer.echo(text.opening(mode, asked))
-    cards = candidates(settings)
-    typer.echo(text.providers(cards))
-    variants = [variant_of(card, settings) for card in cards if card.availability.usable]
-    typer.echo(text.beginning(len(variants), len(asked)))
-    progress = runtime.index.progress()
-    say_pending(progress.vectors, progress.chunks)
-    bench = Benchmark(
-        settings=settings,
-        retriever=lambda: runtime.index.retriever,
-        index_version=lambda: runtime.index.version,
-        make_model=runtime.models.make,
-    )
-    complete = _run(bench, variants, asked, reporter)
-    if not bench.answers:
-        typer.echo("Interrompido antes da primeira resposta; nada foi gravado.", err=True)
-        return _INTERRUPTED
-    summaries = [summarise(variant, bench.answers) for variant in variants]
-    report = Report(
-        mode=mode,
-        started_at=started,
-        ended_at=utc_now(),
-        complete=complete,
-        index_version=runtime.index.version,
-        questions=asked,
-        summaries=[summary for summary in summaries if summary.questions],
-        answers=bench.answers,
-    )
-    typer.echo(text.results(report))
-    reporter.progress(1.0, "Gravando os resultados…")
-    files = write(report, settings)
-    for file in files:
-        typer.echo(f"💾 {file}")
-    # Before MLflow, which may be slow to be away: a job that is cancelled has only seconds left.
-    reporter.result(_small(report, files, None))
-    link, run_id = _track(settings, report, files)
-    if link is not None:
-        reporter.result(_small(report, files, link), run_id)
-    if not complete:
-        typer.echo("Interrompido; o que foi medido está nos arquivos.", err=True)
-        return _INTERRUPTED
-    if not any(answer.success for answer in bench.answers):
-        typer.echo("Erro: nenhum modelo respondeu. Veja os motivos acima e `melancia doctor`.", err=True)
-        return 1
-    return 0
-
-
-def _run(
-    bench: "Benchmark", variants: "Sequence[Variant]", asked: "Sequence[Question]", reporter: "Reporter"
-) -> bool:
-    """Measure under a progress bar; False when it was stopped, from the page or with Ctrl-C."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # In a log there is nothing to redraw: a line an answer says more.
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        bar = bars.add_task("Iniciando", total=len(variants) * len(asked))
-
-        def show(message: str, done: int) -> None:
-            bars.update(bar, description=message, completed=done)
-
-        watch = _watch(reporter, show, lines=not console.is_terminal)
-        try:
-            return asyncio.run(bench.run(variants, asked, watch))
-        except KeyboardInterrupt:
-            return False
-
-
-def _watch(
-    reporter: "Reporter", show: Callable[[str, int], None], *, lines: bool
-) -> "Callable[[Step], bool]":
-    from melancia.cli.benchmark_report import answer_line, where
-
-    def watch(step: "Step") -> bool:
-        message = where(step)
-        show(message, step.done)
-        if lines and step.answer is not None:
-            sys.stderr.write(f"{message}: {answer_line(step.answer)}\n")
-            sys.stderr.flush()
-        return reporter.progress(step.done / step.total, message)
-
-    return watch
-
-
-def _track(settings: "Settings", report: "Report", files: "Sequence[Path]") -> tuple[str | None, str | None]:
-    """Tell MLflow, if there is one; the run's page and id. That it is away fails nothing: files are there."""
-    if not settings.mlflow_url:
-        typer.echo("🔬 MLflow não configurado (MLFLOW_TRACKING_URI); os resultados ficam nos arquivos.")
-        return None, None
-    from melancia.mlops import benchmark_runs, naming
-
-    models = [
-        benchmark_runs.ModelResult(
-            summary.variant,
-            {name: value for name, value in summary.metrics().items() if name in naming.METRICS},
-        )
-        for summary in report.summaries
-    ]
-    try:
-        recorded = benchmark_runs.record(
-            settings,
-            benchmark_runs.BenchmarkResult(
-                mode=report.mode,
-                started_at=report.started_at,
-                ended_at=report.ended_at,
-                complete=report.complete,
-                models=models,
-                files=files,
-                params={"questions": len(report.questions), "index_version": report.index_version},
-            ),
-        )
-    except TrackingError as error:
-        typer.echo(f"Atenção: {error.message} {error.remedy}", err=True)
-        return None, None
-    typer.echo(f"🔬 MLflow: {recorded.url}")
-    return recorded.url, recorded.run_id
-
-
-def _small(report: "Report", files: "Sequence[Path]", link: str | None) -> dict[str, Any]:
-    """What the page shows of a job that ended."""
-    return {
-        "mode": report.mode,
-        "questions": len(report.questions),
-        "models": [
-            {
-                "model": summary.variant.label,
-                "latency_avg": summary.latency_avg,
-                "success_rate": summary.success_rate,
-                "cost_total": summary.cost_total,
-            }
-            for summary in report.summaries
-        ],
-        "files": [file.name for file in files],
-        "link": link,
-    }

@@ -1,166 +1,155 @@
-"""Asks every model the same questions, the way users ask, and measures.
+"""The guide's door to a benchmark: give it a retriever, add models, run, print, save."""
 
-Each question goes through the assistant itself: search, prompt, generation. No fallback speaks for a model,
-nothing is recorded among the interactions of users, and no question remembers another. A model is warmed up
-first, which is not counted: loading it is not its latency.
-"""
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import logging
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from langchain_core.language_models import BaseChatModel
 
-from melancia.agent.assistant import Assistant
-from melancia.agent.generator import Generation, MakeModel, generate
-from melancia.agent.prompt import build_messages
+from melancia.agent.memory import ConversationMemory
 from melancia.agent.retriever import HybridRetriever
-from melancia.errors import MelanciaError
-from melancia.experiments.questions import WARM_UP, Question
-from melancia.experiments.results import Measured, failed, measured
-from melancia.llms import ModelCard, list_models, resolve_variant
-from melancia.llms.ollama import is_cloud
-from melancia.records import AskEvent, Finished, Interaction, Retrieved, Turn, Variant, new_id
-from melancia.settings import Settings
+from melancia.embeddings.local import LocalEmbeddings
+from melancia.errors import InputError
+from melancia.evals.evaluate import Evaluator
+from melancia.experiments import files, report_text
+from melancia.experiments.plan import Options, Step
+from melancia.experiments.questions import Question
+from melancia.experiments.results import COLUMNS, Measured, Report
+from melancia.experiments.session import Parts, Session
+from melancia.experiments.variants import variant_of
+from melancia.llms.extractive import ExtractiveChatModel
+from melancia.llms.select import EXTRACTIVE, parse_label
+from melancia.records import Variant
+from melancia.settings import Settings, get_settings
 
-_NOBODY = "benchmark"
-_ORDER = ("extractive", "ollama", "openai", "huggingface")  # the control, own machines, what costs money
+if TYPE_CHECKING:
+    import pandas as pd
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Where a benchmark stands: before ``question`` of ``questions`` is asked (0: warming the model up), or
-    after it, with its ``answer``. ``done`` of ``total`` answers are there, over all models.
+class ModelBenchmark:
+    """Compares chat models on the same questions, with the extractive answerer as control.
+
+    Each question is asked with fresh memory: ``memory`` is taken, as the guide gives it, and its conversation
+    is neither read nor changed.
     """
-
-    variant: Variant
-    question: int
-    questions: int
-    done: int
-    total: int
-    answer: Measured | None = None
-
-
-Watch = Callable[[Step], bool]
-"""Told of each step; says whether to go on."""
-
-
-def candidates(settings: Settings) -> list[ModelCard]:
-    """Every known model, usable or not, by provider, the control first; asks the servers what they have.
-
-    Models that Ollama runs on its cloud are left out: nobody chose to send the questions there.
-    """
-    cards = [card for card in list_models(settings) if card.provider != "ollama" or not is_cloud(card.model)]
-    return sorted(cards, key=lambda card: _ORDER.index(card.provider))
-
-
-def variant_of(card: ModelCard, settings: Settings) -> Variant:
-    """The variant in which users would meet the model."""
-    return resolve_variant(settings.model_copy(update={"variant": card.label}))
-
-
-class Benchmark:
-    """One run. ``answers`` grows as it goes, so that an interruption keeps what was measured."""
 
     def __init__(
         self,
+        retriever: HybridRetriever,
+        memory: ConversationMemory,
         *,
-        settings: Settings,
-        retriever: Callable[[], HybridRetriever],
-        index_version: Callable[[], str],
-        make_model: MakeModel,
+        settings: Settings | None = None,
+        options: Options | None = None,
+        control: bool = True,
     ) -> None:
-        self._settings = settings
+        """``control=False`` leaves the extractive answerer out."""
+        self.memory = memory
         self._retriever = retriever
-        self._index_version = index_version
-        self._make_model = make_model
-        self.answers: list[Measured] = []
+        self._settings = settings or get_settings()
+        self._options = options or Options()
+        self._models: dict[Variant, BaseChatModel] = {}
+        self._report: Report | None = None
+        self._stop = threading.Event()
+        if control:
+            embeddings = retriever.embeddings if retriever.vectors is not None else None
+            self.add_model(EXTRACTIVE, EXTRACTIVE, ExtractiveChatModel(embeddings=embeddings))
 
-    async def run(self, variants: Sequence[Variant], questions: Sequence[Question], watch: Watch) -> bool:
-        """Ask every variant every question, in order; False when ``watch`` said to stop.
-
-        A model's failure is a record, never an exception.
+    def add_model(self, provider: str, model: str, llm: BaseChatModel) -> None:
+        """Take part with ``llm``. Raises InputError for one that is there already or a name that is none,
+        UnknownProviderError.
         """
-        total = len(variants) * len(questions)
-        for variant in variants:
-            if not watch(Step(variant, 0, len(questions), len(self.answers), total)):
-                return False
-            await self._warm_up(variant)
-            for number, question in enumerate(questions, 1):
-                if not watch(Step(variant, number, len(questions), len(self.answers), total)):
-                    return False
-                answer = await self._ask(variant, question)
-                self.answers.append(answer)
-                if not watch(Step(variant, number, len(questions), len(self.answers), total, answer)):
-                    return False
-        return True
+        label = ":".join(parse_label(f"{provider}:{model}"))
+        variant = variant_of(label, self._settings)
+        told = {
+            name: value
+            for name, attribute in (("temperature", "temperature"), ("context_window", "num_ctx"))
+            if (value := getattr(llm, attribute, None)) is not None
+        }
+        variant = Variant.from_dict({**variant.as_dict(), **told})
+        if variant in self._models:
+            raise InputError(f"{variant.label} já participa.", "Acrescente cada modelo uma vez.")
+        self._models[variant] = llm
 
-    async def _warm_up(self, variant: Variant) -> None:
-        """Load what a first question loads, up to the first token. A failure will show in the questions."""
-        # Loading a large model may take longer than any first token should.
-        patient = self._settings.model_copy(update={"first_token_timeout": self._settings.total_timeout})
-        try:
-            passages = self._retriever().search(WARM_UP, variant.k).passages
-            messages = build_messages(variant.prompt_version, WARM_UP, passages, [])
-            stream = generate(Generation(), messages, [variant], self._make_model, patient)
-            async with aclosing(stream) as events:
-                async for _ in events:
-                    break
-        except MelanciaError as error:
-            logger.warning("warm-up of %s failed: %s", variant.label, error)
-        except Exception:
-            logger.warning("warm-up of %s failed", variant.label, exc_info=True)
+    def run(self, questions: Sequence[str | Question]) -> list[Measured]:
+        """Ask every model every question; what was measured, also saved to ``data/experiments``.
 
-    async def _ask(self, variant: Variant, question: Question) -> Measured:
-        begun = time.monotonic()
-        assistant = Assistant(
-            settings=self._settings,
-            recorder=_Unrecorded(question.history),
-            retriever=self._retriever,
-            index_version=self._index_version,
-            choose=lambda _wanted: [variant],
-            make_model=self._make_model,
+        Ctrl-C keeps what was measured. Raises InputError without models or questions, or on a full disk.
+        """
+        if not self._models:
+            raise InputError("Não há modelos a comparar.", "Acrescente um com add_model.")
+        asked = [
+            Question(f"pergunta-{number}", item) if isinstance(item, str) else item
+            for number, item in enumerate(questions, 1)
+        ]
+        if not asked or not all(question.text.strip() for question in asked):
+            raise InputError("Não há perguntas, ou uma está vazia.", "Passe uma lista de textos.")
+        folder = files.folder_of(self._settings)
+        session = Session.begin(
+            self._parts(),
+            folder,
+            mode="full",
+            variants=list(self._models),
+            questions=asked,
+            options=self._options,
         )
-        asking = assistant.ask(question.text, user=_NOBODY, conversation=new_id())
+        self._stop.clear()
         try:
-            interaction, mode = await _end_of(asking)
-        except MelanciaError as error:
-            return failed(variant, question.id, question.text, str(error), time.monotonic() - begun)
-        except Exception as error:
-            logger.exception("%s failed on %s", variant.label, question.id)
-            reason = f"Falha inesperada ({type(error).__name__}); veja os registros."
-            return failed(variant, question.id, question.text, reason, time.monotonic() - begun)
-        return measured(variant, question.id, interaction, mode, time.monotonic() - begun)
+            self._finish(session.measure(self._go_on))
+            self._report = session.report()
+            files.write(self._report, report_text.results(self._report), folder)
+        finally:
+            session.close()
+        return session.answers
 
+    @property
+    def report(self) -> Report:
+        """The last run. Raises InputError before there is one."""
+        if self._report is None:
+            raise InputError("Nada foi medido ainda.", "Chame run(perguntas) antes.")
+        return self._report
 
-async def _end_of(asking: AsyncGenerator[AskEvent, None]) -> tuple[Interaction, str]:
-    mode = ""
-    async with aclosing(asking) as events:
-        async for event in events:
-            if isinstance(event, Retrieved):
-                mode = event.mode
-            elif isinstance(event, Finished):
-                return event.interaction, mode
-    raise RuntimeError("the assistant ended without its last event")
+    def print_report(self) -> None:
+        """Print the last run, as ``melancia benchmark`` does. Raises InputError before there is one."""
+        import typer
 
+        typer.echo(report_text.results(self.report))
 
-class _Unrecorded:
-    """A recorder that keeps nothing and remembers only the turns that a question comes with."""
+    def generate_report(self) -> "pd.DataFrame":
+        """The last run, a row an answer, in the columns of the CSV. Raises InputError before there is one."""
+        import pandas as pd
 
-    def __init__(self, history: Sequence[Turn]) -> None:
-        self._history = history
+        return pd.DataFrame([answer.row() for answer in self.report.answers], columns=list(COLUMNS))
 
-    def start(self, interaction: Interaction) -> None:
-        """Nothing: users' interactions are not mixed with a benchmark's."""
+    def _parts(self) -> Parts:
+        return Parts(
+            settings=self._settings,
+            searcher=lambda: self._retriever,
+            index_version=lambda: str(self._retriever.catalog.version),
+            make_model=lambda variant, _seed: self._models[variant],
+            evaluator=Evaluator(LocalEmbeddings(), self._retriever.idf),
+        )
 
-    def checkpoint(self, interaction_id: str, partial_text: str) -> None:
-        """Nothing."""
+    def _go_on(self, _step: Step) -> bool:
+        return not self._stop.is_set()
 
-    def finish(self, interaction: Interaction) -> None:
-        """Nothing."""
-
-    def turns(self, conversation_id: str, user_id: str, limit: int) -> list[Turn]:
-        """The question's own history."""
-        return list(self._history)[-limit:]
+    def _finish(self, work: Coroutine[Any, Any, T]) -> None:
+        """Run ``work`` to its end, or until Ctrl-C; in a thread where a loop runs, as in a notebook."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            try:
+                asyncio.run(work)
+            except KeyboardInterrupt:
+                return
+            return
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(asyncio.run, work)
+            try:
+                running.result()
+            except KeyboardInterrupt:
+                self._stop.set()
+                running.result()

@@ -1,9 +1,11 @@
-"""What a benchmark asks: the guide's three questions, or the answerable ones of the test split."""
+"""What a benchmark asks: the guide's three questions, those of the test split, or a file of one's own."""
 
 import json
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from melancia.errors import InputError
 from melancia.records import Turn
@@ -18,45 +20,121 @@ QUICK = (
 )
 # None of those that are measured: its answer would still be warm in the model's prompt cache.
 WARM_UP = "Qual é a diferença entre ACOS e TACOS?"
+_HOW = "O formato está em docs/benchmark.md."
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with the turns that come before it, the same for every model. ``id`` is unique in a run."""
+    """A question with the turns that come before it, the same for every model. ``id`` is unique in a run.
+
+    ``reference``, ``key_facts`` and ``gold`` (document ids) say what a right answer is, where that is known;
+    ``answerable`` is None where it is not.
+    """
 
     id: str
     text: str
     history: tuple[Turn, ...] = ()
+    category: str = ""
+    reference: str = ""
+    key_facts: tuple[str, ...] = ()
+    gold: tuple[str, ...] = ()
+    answerable: bool | None = None
 
 
-def questions(mode: Mode, limit: int | None = None, folder: Path = FOLDER) -> list[Question]:
-    """The questions of ``mode``, at most ``limit``. Raises InputError when the file is missing or broken."""
-    if mode == "quick":
-        found = [Question(f"quick-{number}", text) for number, text in enumerate(QUICK, 1)]
-    else:
-        found = _answerable(folder / "test.jsonl")
+def questions(
+    mode: Mode,
+    *,
+    file: Path | None = None,
+    categories: Sequence[str] = (),
+    limit: int | None = None,
+    seed: int = 0,
+    folder: Path = FOLDER,
+) -> list[Question]:
+    """The questions of ``file``, or of ``mode``, in their order; only of ``categories`` when some are given.
+
+    Of more than ``limit``, a sample by ``seed``, except of the guide's, whose first ones are taken. Raises
+    InputError when the file is missing or broken, a category unknown, or nothing is left.
+    """
+    source = file or folder / "test.jsonl"
+    quick = mode == "quick" and file is None
+    found = _quick() if quick else read(source)
+    if categories:
+        found = _of(found, categories, quick=quick)
     if not found:
-        raise InputError("Não há perguntas com resposta no conjunto test.", f"Confira {folder}.")
-    return found[:limit]
+        raise InputError(f"O arquivo {source} não tem perguntas.", _HOW)
+    if limit is None or limit >= len(found):
+        return found
+    if quick:
+        return found[:limit]
+    chosen = set(random.Random(seed).sample(range(len(found)), limit))  # noqa: S311 (no secret)
+    return [question for place, question in enumerate(found) if place in chosen]
 
 
-def _answerable(path: Path) -> list[Question]:
+def read(path: Path) -> list[Question]:
+    """The questions of ``path``: JSON Lines (``.jsonl``), or a question a line (any other name).
+
+    Raises InputError naming the file and the line.
+    """
     try:
-        items = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-        return [
-            Question(item["id"], item["question"], tuple(_turn(turn) for turn in item["history"]))
-            for item in items
-            if item["gold"]
-        ]
-    except OSError as error:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"As perguntas em {path} não puderam ser lidas.", "Use --mode quick ou restaure o arquivo."
+            f"As perguntas em {path} não puderam ser lidas.", "Confira o caminho e se o texto está em UTF-8."
         ) from error
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    if path.suffix != ".jsonl":
+        return [Question(f"linha-{number}", line) for number, line in numbered]
+    found = [_parsed(path, number, line) for number, line in numbered]
+    seen: set[str] = set()
+    for (number, _), question in zip(numbered, found, strict=True):
+        if question.id in seen:
+            raise InputError(f"{path}, linha {number}: o id “{question.id}” se repete.", _HOW)
+        seen.add(question.id)
+    return found
+
+
+def _quick() -> list[Question]:
+    return [Question(f"quick-{number}", text) for number, text in enumerate(QUICK, 1)]
+
+
+def _of(found: Sequence[Question], categories: Sequence[str], *, quick: bool) -> list[Question]:
+    known = sorted({question.category for question in found} - {""})
+    unknown = [name for name in categories if name not in known]
+    if quick or unknown:
+        named = ", ".join(unknown or categories)
+        hint = "As três do guia não têm categoria: use --mode full." if quick else f"Há: {', '.join(known)}."
+        raise InputError(f"Nenhuma pergunta é da categoria {named}.", hint)
+    return [question for question in found if question.category in categories]
+
+
+def _parsed(path: Path, number: int, line: str) -> Question:
+    try:
+        item = json.loads(line)
+        return _question(item, number)
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"O arquivo {path} tem uma linha malformada.", "Restaure-o ou use --mode quick."
-        ) from error
+        raise InputError(f"{path}, linha {number}: não é uma pergunta.", _HOW) from error
 
 
-def _turn(value: dict[str, str]) -> Turn:
-    return Turn(value["question"], value["answer"])
+def _question(item: Mapping[str, Any], number: int) -> Question:
+    text = item["question"]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("a question without text")
+    gold = item.get("gold")
+    return Question(
+        id=str(item.get("id") or f"linha-{number}"),
+        text=text,
+        history=tuple(Turn(turn["question"], turn["answer"]) for turn in item.get("history") or ()),
+        category=str(item.get("category") or ""),
+        reference=str(item.get("reference") or ""),
+        key_facts=_texts(item.get("key_facts")),
+        gold=_texts(gold),
+        answerable=None if gold is None else bool(gold),
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("not a list of texts")
+    return tuple(value)

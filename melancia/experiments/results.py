@@ -1,28 +1,29 @@
-"""What a benchmark found: a record an answer, a summary a model. Seconds, tokens, US$; None is unknown.
+"""What a benchmark found: a record an answer, a summary a model, comparisons between them.
 
-A failure has a reason and no latency: it lowers the success rate and nothing else.
+Seconds, tokens, US$; None is unknown. A failure has a reason and no latency: it lowers the success rate and
+nothing else. A quarantined answer was measured under conditions that are not those asked for (on the CPU
+instead of the GPU, with its prompt cut): it has a reason too, and enters no figure but their count.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
 
-import numpy as np
-
-from melancia.records import FinishReason, Interaction, Variant
-
-_NOT_ASKED = "A busca não achou evidência na base e o modelo não foi consultado."
-_BROKEN = "O modelo falhou no meio da resposta."
-_STALLED = "A resposta passou do tempo total e foi interrompida."
+from melancia.evals.case import SCORES
+from melancia.experiments.plan import Options
+from melancia.experiments.questions import Mode, Question
+from melancia.records import Passage, Variant
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One answer of one model. ``mode`` is that of the search, ``documents`` those of the passages, by rank.
+    """One answer of one model. ``mode`` is that of the search; ``documents`` and ``passages`` (chunk ids) are
+    what it found, by rank.
 
     Latency and time to first token count from the question, search included, as whoever asks waits; both are
-    None for a failure, whose wait is ``failed_after_seconds``.
+    None for a failure, whose wait is ``failed_after_seconds``. Those of a batch do not tell a model's speed
+    (``comparable_latency``). ``repeat`` counts from 1.
     """
 
     provider: str
@@ -30,154 +31,174 @@ class Measured:
     variant_hash: str
     question_id: str
     question: str
+    category: str
+    repeat: int
     success: bool
     error: str
-    latency_seconds: float | None
-    time_to_first_token_seconds: float | None
-    retrieval_seconds: float | None
-    failed_after_seconds: float | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    tokens: int | None
-    cost: float | None
-    finish_reason: str
-    refused: bool
-    mode: str
-    documents: tuple[str, ...]
-    answer: str
+    quarantine: str = ""
+    latency_seconds: float | None = None
+    comparable_latency: bool = True
+    time_to_first_token_seconds: float | None = None
+    tokens_per_second: float | None = None
+    retrieval_seconds: float | None = None
+    failed_after_seconds: float | None = None
+    tries: int = 1
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens: int | None = None
+    cost: float | None = None
+    finish_reason: str = "error"
+    refused: bool = False
+    mode: str = ""
+    documents: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    citations: tuple[int, ...] = ()
+    invented_citations: int = 0
+    gpu_share: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    unscored: Mapping[str, str] = field(default_factory=dict)
+    judge_score: float | None = None
+    judge_reason: str = ""
+    judge_failure: str = ""
+    answer: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether its figures enter averages."""
+        return self.success and not self.quarantine
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return {**asdict(self), "documents": list(self.documents)}
+        values = asdict(self)
+        for name in ("documents", "passages", "citations"):
+            values[name] = list(values[name])
+        return {**values, "scores": dict(self.scores), "unscored": dict(self.unscored)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Measured":
+        """The inverse of ``as_dict``. Raises TypeError on a field that is missing or unknown."""
+        lists = {name: tuple(values[name]) for name in ("documents", "passages", "citations")}
+        return cls(**{**values, **lists})
+
+    def row(self) -> dict[str, Any]:
+        """The fields as the columns of a table: a column a score, the answer last."""
+        values = self.as_dict()
+        scores, text = values.pop("scores"), values.pop("answer")
+        values["unscored"] = [f"{name}: {reason}" for name, reason in self.unscored.items()]
+        return {**values, **{f"{name}_score": scores.get(name) for name in SCORES}, "answer": text}
+
+
+COLUMNS = (
+    *(field.name for field in fields(Measured) if field.name not in ("scores", "answer")),
+    *(f"{name}_score" for name in SCORES),
+    "answer",
+)
+"""The columns of the table, in the order of ``Measured.row``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is known of one model over the questions that it was asked.
+    """One model over the questions that it was asked.
 
-    Latencies are of the answers that succeeded; ``latency_std`` is the sample's standard deviation.
+    ``figures`` are by their names in MLflow (``latency_avg``, ``quality_avg``…; see ``summaries``), without
+    those that are not known; ``intervals`` are of some of them. ``categories``: a question category's own
+    figures. ``failures`` and ``quarantines``: reason → how many.
     """
 
     variant: Variant
-    questions: int
+    asked: int
     successes: int
-    success_rate: float | None
-    latency_avg: float | None
-    latency_std: float | None
-    latency_p50: float | None
-    latency_p95: float | None
-    ttft_avg: float | None
-    tokens_avg: float | None
-    cost_total: float | None
+    counted: int
+    figures: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    categories: Mapping[str, Mapping[str, float]]
     failures: Mapping[str, int]
+    quarantines: Mapping[str, int]
 
     def metrics(self) -> dict[str, float]:
-        """What can be charted, by name; what is not known is left out."""
-        values = asdict(self)
-        for name in ("variant", "failures"):
-            del values[name]
-        return {name: float(value) for name, value in values.items() if value is not None}
+        """The figures, and the ends of their intervals as ``<name>_low`` and ``<name>_high``."""
+        ends = {
+            f"{name}_{end}": value
+            for name, interval in self.intervals.items()
+            for end, value in (("low", interval.low), ("high", interval.high))
+        }
+        return {**self.figures, **ends}
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
         own = {"provider": self.variant.provider, "model_name": self.variant.model}
-        return {**own, "variant_hash": self.variant.hash, **asdict(self), "failures": dict(self.failures)}
+        return {**own, "variant_hash": self.variant.hash, **asdict(self)}
 
 
-def measured(
-    variant: Variant, question_id: str, interaction: Interaction, mode: str, elapsed: float
-) -> Measured:
-    """The record of an interaction that came to its end after ``elapsed`` seconds."""
-    answer = interaction.answer
-    error = _error(interaction)
-    usage = answer.usage
-    counted = (usage.prompt_tokens, usage.completion_tokens)
-    return Measured(
-        provider=variant.provider,
-        model_name=variant.model,
-        variant_hash=variant.hash,
-        question_id=question_id,
-        question=interaction.question,
-        success=not error,
-        error=error,
-        latency_seconds=None if error else answer.total_time,
-        time_to_first_token_seconds=None if error else answer.time_to_first_token,
-        retrieval_seconds=interaction.retrieval_time,
-        failed_after_seconds=elapsed if error else None,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        tokens=None if None in counted else sum(count or 0 for count in counted),
-        cost=answer.cost,
-        finish_reason=answer.finish_reason.value,
-        refused=answer.refused,
-        mode=mode,
-        documents=tuple(passage.document_id for passage in interaction.passages),
-        answer=answer.text,
-    )
+Verdict = Literal["better", "worse", "tie", "unknown"]
 
 
-def failed(variant: Variant, question_id: str, question: str, error: str, elapsed: float) -> Measured:
-    """The record of a question that came to no answer at all."""
-    return Measured(
-        provider=variant.provider,
-        model_name=variant.model,
-        variant_hash=variant.hash,
-        question_id=question_id,
-        question=question,
-        success=False,
-        error=error,
-        latency_seconds=None,
-        time_to_first_token_seconds=None,
-        retrieval_seconds=None,
-        failed_after_seconds=elapsed,
-        prompt_tokens=None,
-        completion_tokens=None,
-        tokens=None,
-        cost=None,
-        finish_reason=FinishReason.ERROR.value,
-        refused=False,
-        mode="",
-        documents=(),
-        answer="",
-    )
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``model`` against ``other`` (variant hashes) in one figure, on the questions that both answered.
+
+    ``against``: "control", or "next" for the model that ranks just below it. ``difference`` is model − other,
+    averaged over questions; ``adjusted_p`` is corrected for all the comparisons of the report. ``verdict`` is
+    from ``model``'s side: "tie" where the data cannot tell, "unknown" where there is too little of them.
+    """
+
+    metric: str
+    model: str
+    other: str
+    against: Literal["control", "next"]
+    questions: int
+    difference: float | None
+    interval: Interval | None
+    p_value: float | None
+    adjusted_p: float | None
+    verdict: Verdict
 
 
-def summarise(variant: Variant, answers: Iterable[Measured]) -> Summary:
-    """One model's summary over its own among ``answers``."""
-    own = [answer for answer in answers if answer.variant_hash == variant.hash]
-    good = [answer for answer in own if answer.success]
-    latencies = _known(answer.latency_seconds for answer in good)
-    # An answer that broke off had its tokens too; what they cost, nobody may have said.
-    spoken = [answer.cost for answer in own if answer.success or answer.answer]
-    return Summary(
-        variant=variant,
-        questions=len(own),
-        successes=len(good),
-        success_rate=len(good) / len(own) if own else None,
-        latency_avg=_mean(latencies),
-        latency_std=float(np.std(latencies, ddof=1)) if len(latencies) > 1 else None,
-        latency_p50=float(np.percentile(latencies, 50)) if latencies else None,
-        latency_p95=float(np.percentile(latencies, 95)) if latencies else None,
-        ttft_avg=_mean(_known(answer.time_to_first_token_seconds for answer in good)),
-        tokens_avg=_mean(_known(answer.tokens for answer in good)),
-        cost_total=sum(_known(spoken)) if spoken and None not in spoken else None,
-        failures=dict(Counter(answer.error for answer in own if not answer.success)),
-    )
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """Who judged, and how far to believe it. ``agreement``: Cohen's κ with people's thumbs and with the
+    labelled answers, as plain JSON values; ``fit`` is None where it cannot be said. ``cost`` in US$, None
+    when it is not known; ``judged`` answers of the benchmark, and ``failures`` that got no judgement.
+    """
+
+    label: str
+    fit: bool | None
+    agreement: Mapping[str, Any]
+    note: str
+    judged: int = 0
+    failures: int = 0
+    cost: float | None = None
 
 
-def _error(interaction: Interaction) -> str:
-    """Why it counts as a failure, in Portuguese; "" when it does not."""
-    reason = interaction.answer.finish_reason
-    if interaction.exposure is None:
-        return interaction.attempts[-1].message if interaction.attempts else _NOT_ASKED
-    if reason is FinishReason.TIMEOUT:
-        return _STALLED
-    return "" if reason in (FinishReason.STOP, FinishReason.LENGTH) else _BROKEN
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A benchmark that ended; ``complete`` unless it was stopped, by ``stopped``, before the last answer.
 
+    ``passages``: question id → what the search gave to every model (empty with the full pipeline).
+    """
 
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+    id: str
+    mode: Mode
+    started_at: datetime
+    ended_at: datetime
+    complete: bool
+    stopped: str
+    options: Options
+    index_version: str
+    environment: Mapping[str, Any]
+    prices: Sequence[Mapping[str, Any]]
+    questions: Sequence[Question]
+    passages: Mapping[str, Sequence[Passage]]
+    summaries: Sequence[Summary]
+    comparisons: Sequence[Comparison]
+    ranking: Mapping[str, Sequence[Sequence[str]]]
+    judge: JudgeReport | None
+    answers: Sequence[Measured]

@@ -5,7 +5,7 @@ not exist is refused. The same arguments run in a container and in a subprocess.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,16 +22,39 @@ class Parameters(BaseModel):
         raise NotImplementedError
 
 
+# None may begin like an option, nor hold the comma that separates them.
+Label = Annotated[str, Field(pattern=r"^[a-z]+(:[^\s,]+)?$", max_length=200)]
+Category = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=50)]
+
+
 class Benchmark(Parameters):
-    """Measure every usable model on questions: the guide's three, or those of the test split."""
+    """Compare models on questions: the guide's three, or those of the test split."""
 
     mode: Literal["quick", "full"] = "quick"
+    models: list[Label] = Field([], max_length=50, description="Só estes modelos; vazio: todos.")
+    categories: list[Category] = Field([], max_length=20, description="Só estas categorias; vazio: todas.")
     limit: int | None = Field(None, ge=1, le=1000, description="No máximo tantas perguntas.")
+    repeats: int = Field(1, ge=1, le=100, description="Vezes que cada pergunta é feita.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Semente dos sorteios.")
+    concurrency: int = Field(4, ge=1, le=64, description="Perguntas ao mesmo tempo em cada provedor.")
+    budget: float | None = Field(None, ge=0, description="Em US$; para antes de passar dele.")
+    pipeline: bool = Field(False, description="O caminho inteiro dos usuários.")
+    batch: bool = Field(False, description="Modelos da OpenAI em lote.")
+    judge: Label | Literal[""] = Field("", description="Modelo que julga as respostas.")
+    resume: str | None = Field(
+        None, pattern=r"^benchmark_\d{8}_\d{6}(_\d+)?$", description="Benchmark interrompido a continuar."
+    )
 
     def arguments(self) -> list[str]:
-        """``benchmark --mode …``."""
-        limit = ["--limit", str(self.limit)] if self.limit else []
-        return ["benchmark", "--mode", self.mode, *limit]
+        """``benchmark --mode …``, with what differs from the command's own defaults."""
+        told = ["benchmark", "--mode", self.mode]
+        for name in ("models", "categories"):
+            if values := getattr(self, name):
+                told += [f"--{name}", ",".join(values)]
+        for name in ("limit", "repeats", "seed", "concurrency", "budget", "judge", "resume"):
+            if (value := getattr(self, name)) != type(self).model_fields[name].default:
+                told += [f"--{name}", str(value)]
+        return told + [f"--{name}" for name in ("pipeline", "batch") if getattr(self, name)]
 
 
 class Ingest(Parameters):
@@ -88,5 +111,11 @@ def _reason(found: Mapping[str, Any]) -> str:
             return f"deve ser no máximo {limits.get('le')}"
         case "int_type" | "int_parsing":
             return "deve ser um número inteiro"
+        case "float_type" | "float_parsing":
+            return "deve ser um número"
+        case "bool_type":
+            return "deve ser verdadeiro ou falso"
+        case "list_type" | "tuple_type":
+            return "deve ser uma lista"
         case _:
             return "não vale"

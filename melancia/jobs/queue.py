@@ -15,7 +15,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 def enqueue(store: Store, name: str, given: Mapping[str, Any], requested_by: str) -> Job:
     """Queue a job of the allow-list. Raises InputError, StoreError."""
     checked = parameters(name, given)
-    job = Job(name, checked.model_dump(exclude_none=True), requested_by)
+    job = Job(name, checked.model_dump(exclude_unset=True), requested_by)
     store.jobs.add(job)
     return job
 

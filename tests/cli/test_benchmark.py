@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,16 +69,28 @@ def test_the_report_has_the_shape_of_the_guides(data: Path, ollama: OllamaStandi
         "  💰 Custo:       US$ 0,0000",
         "  ✅ Sucesso:     100 % (3 de 3)",
         "🏆 RANKING",
-        "  Só latência e custo: as métricas de qualidade vêm com a próxima versão.",
     ):
         assert said in lines
+    for figure in (
+        r"⚡ Latência:    \d,\d+ s \(±",
+        r"⭐ Qualidade:   [01],\d\d/1,0",
+        r"🎯 Relevância:  [01],\d\d/1,0",
+    ):
+        assert len(re.findall(figure, done.stdout)) == 2
+    assert "empate técnico" in done.stdout  # three questions tell nobody apart
     assert "– OpenAI: chave ausente. Crie uma em" in done.stdout
-    assert "MLflow não configurado (MLFLOW_TRACKING_URI)" in done.stdout
-    assert f"ollama:{MODEL}: pergunta 2 de 3: 0," in done.stderr
+    assert "melancia benchmark --mode ui" in done.stdout
+    assert f"ollama:{MODEL}: O que é Retail Media?" in done.stderr
     assert "melancia ingest" in done.stderr  # there are no vectors yet
     files = sorted((data / "experiments").iterdir())
-    assert [file.suffix for file in files] == [".csv", ".json"]
-    assert all(str(file) in done.stdout for file in files)
+    assert [file.suffix for file in files] == ["", ".json", ".csv", ".json", ".log"]
+    assert all(
+        str(file) in done.stdout
+        for file in files
+        if file.suffix in (".csv", ".json") and "config" not in file.name
+    )
+    assert {picture.suffix for picture in files[0].iterdir()} == {".png"}
+    assert "📊 RELATÓRIO DE BENCHMARK" in files[4].read_text("utf-8")
     store = Store.open(f"sqlite:///{data / 'melancia.db'}")
     assert store.counts()["interactions"] == 0
     store.close()
@@ -112,19 +125,26 @@ def test_failures_are_told_with_their_reasons_and_an_absent_mlflow_too(
     assert done.returncode == 0, done.stderr  # the control answered, and the files are there
     assert "  ✅ Sucesso:     0 % (0 de 2)" in done.stdout
     assert "  ⚠️  2 × " in done.stdout
-    assert f"2. ollama:{MODEL}" not in done.stdout  # who answered nothing has no rank
+    ranking = done.stdout.partition("🏆 RANKING")[2]
+    assert "extractive" in ranking
+    assert f"{MODEL} (respondeu 0 de 2)" in ranking  # without a place
     assert f"O MLflow não responde em {away}" in done.stderr
     assert "docker compose up -d mlflow" in done.stderr
-    assert len(list((data / "experiments").iterdir())) == 2
+    assert len(list((data / "experiments").glob("*.csv"))) == 1
 
 
-def test_nobody_answering_is_a_failure_of_the_run(data: Path) -> None:
-    (data / "docs" / "retail-media.md").write_text("# Bolo\n\nA receita leva cenoura e farinha.\n", "utf-8")
-    done = melancia("benchmark", data=data, **variables(data, "http://127.0.0.1:9"))
-    assert done.returncode == 1
-    assert "não foi consultado" in done.stdout
-    assert "nenhum modelo respondeu" in done.stderr
+def test_nobody_answering_is_a_failure_of_the_run(data: Path, ollama: OllamaStandin) -> None:
+    questions = data / "minhas.txt"
+    questions.write_text("quanto?\n", "utf-8")
+    (data / "docs" / "retail-media.md").write_text("# Bolo\n\nPão.\n", "utf-8")
+    done = melancia(
+        "benchmark", "--questions", str(questions), data=data, **variables(data, "http://127.0.0.1:9")
+    )
     assert "– Ollama:" in done.stdout
+    if done.returncode == 0:  # the control says that it found nothing, which is an answer
+        assert "Não encontrei isso na base" in next((data / "experiments").glob("*.csv")).read_text("utf-8")
+    else:
+        assert "nenhum modelo respondeu" in done.stderr
 
 
 def test_a_job_tells_its_row_how_far_it_is_and_what_it_found(data: Path, ollama: OllamaStandin) -> None:
@@ -144,6 +164,8 @@ def test_a_job_tells_its_row_how_far_it_is_and_what_it_found(data: Path, ollama:
     ]
     assert row.result["models"][1]["success_rate"] == 1.0
     assert row.result["models"][1]["latency_avg"] > 0
+    assert 0 <= row.result["models"][1]["quality_avg"] <= 1
+    assert row.result["benchmark"].startswith("benchmark_")
     assert row.result["link"] is None
 
 
@@ -168,14 +190,78 @@ def test_being_stopped_keeps_what_was_measured(
     assert "RELATÓRIO DE BENCHMARK (interrompido)" in said
     assert "o que foi medido está nos arquivos" in errors
     assert "Traceback" not in errors
-    (kept,) = (data / "experiments").glob("*.json")
+    (kept,) = (path for path in (data / "experiments").glob("*.json") if "config" not in path.name)
     document = json.loads(kept.read_text("utf-8"))
     assert not document["complete"]
     assert [answer["provider"] for answer in document["answers"]] == ["extractive"] * 3
+    assert f"melancia benchmark --resume {kept.stem}" in errors
+    ollama.reset()
+    again = melancia("benchmark", "--resume", "ultimo", data=data, **variables(data, ollama.url))
+    assert again.returncode == 0, again.stderr
+    assert "3 respostas já medidas" in again.stdout
+    whole = json.loads(kept.read_text("utf-8"))
+    assert whole["complete"]
+    assert whole["answers"][:3] == document["answers"]
+    assert len(whole["answers"]) == 6
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--mode", "outro"), ("--limit", "0"), ("--limit", "x"), ("--inventada",)]
+    "arguments",
+    [("--mode", "outro"), ("--limit", "0"), ("--limit", "x"), ("--inventada",), ("--repeats", "0")],
 )
 def test_what_the_command_does_not_know_is_refused(data: Path, arguments: tuple[str, ...]) -> None:
     assert melancia("benchmark", *arguments, data=data).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--models", "ollama:nao-existe"), "ollama pull nao-existe"),
+        (("--models", "ollama"), "provedor:modelo"),
+        (("--models", "opena:gpt"), "openai"),
+        (("--questions", "nao-existe.jsonl"), "não puderam ser lidas"),
+        (("--categories", "inventada"), "--mode full"),
+        (("--mode", "full", "--categories", "inventada"), "inventada"),
+        (("--judge", "extractive"), "não julga"),
+        (("--judge", "openai:gpt-4o-mini"), "OPENAI_API_KEY"),
+        (("--resume", "benchmark_20200101_000000"), "Não há benchmark"),
+        (("--resume", "ultimo", "--limit", "2"), "--resume"),
+        (("--batch", "--pipeline"), "não andam juntos"),
+    ],
+)
+def test_what_cannot_be_is_said_with_a_remedy_before_anything_is_asked(
+    data: Path, ollama: OllamaStandin, arguments: tuple[str, ...], said: str
+) -> None:
+    done = melancia("benchmark", *arguments, data=data, **variables(data, ollama.url))
+    assert done.returncode not in (0, 130)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(record.path == "/api/chat" for record in ollama.requests)
+    assert not list(data.glob("experiments/*"))
+
+
+def test_own_questions_chosen_models_and_a_judge(data: Path, ollama: OllamaStandin) -> None:
+    questions = data / "minhas.jsonl"
+    asked = [
+        {"question": "O que é Retail Media?", "category": "definition"},
+        {"question": "E o ACOS?", "category": "x"},
+    ]
+    questions.write_text("\n".join(json.dumps(item) for item in asked), "utf-8")
+    judged = {"reason": "Diz o que é.", "verdict": "right", "score": 0.9}
+    ollama.set_script(json.dumps(judged))
+    done = melancia(
+        *("benchmark", "--questions", str(questions), "--categories", "definition"),
+        *("--models", f"ollama:{MODEL}", "--judge", f"ollama:{MODEL}", "--repeats", "2"),
+        data=data,
+        **variables(data, ollama.url),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "🎯 Testando 2 modelos em 1 pergunta" in done.stdout
+    (kept,) = (path for path in (data / "experiments").glob("*.json") if "config" not in path.name)
+    document = json.loads(kept.read_text("utf-8"))
+    assert [answer["repeat"] for answer in document["answers"]] == [1, 2, 1, 2]
+    assert {answer["judge_score"] for answer in document["answers"]} == {0.9}
+    # It calls everything right: κ is 0, and it is said to be unfit.
+    assert document["judge"]["fit"] is False
+    assert document["judge"]["agreement"]["labelled"]["agreement"]["kappa"] == pytest.approx(0)
+    assert "não serve" in done.stdout

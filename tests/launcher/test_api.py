@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 from starlette.testclient import TestClient
 
-from melancia.errors import EngineUnavailableError, SettingsError, StoreError
+from melancia.errors import EngineUnavailableError, InputError, SettingsError, StoreError
+from melancia.jobs.catalog import parameters
 from melancia.jobs.dispatcher import Dispatcher
 from melancia.jobs.environment import NEEDED
 from melancia.launcher.api import create_app
@@ -330,3 +331,47 @@ def test_its_image_has_all_that_it_needs() -> None:
     missing, imported = done.stdout.split()
     assert int(missing) > 50
     assert imported == "main"
+
+
+def test_every_parameter_of_a_benchmark_becomes_an_argument_and_none_an_option() -> None:
+    given = {
+        "mode": "full",
+        "models": ["ollama:llama3.2:3b", "openai:gpt-4o-mini"],
+        "categories": ["definition", "how-to"],
+        "limit": 5,
+        "repeats": 2,
+        "seed": 9,
+        "concurrency": 8,
+        "budget": 0.5,
+        "pipeline": True,
+        "batch": False,
+        "judge": "openai:gpt-4o",
+        "resume": "benchmark_20261130_060807",
+    }
+    assert parameters("benchmark", given).arguments() == (
+        "benchmark --mode full --models ollama:llama3.2:3b,openai:gpt-4o-mini --categories definition,how-to "
+        "--limit 5 --repeats 2 --seed 9 --concurrency 8 --budget 0.5 --judge openai:gpt-4o "
+        "--resume benchmark_20261130_060807 --pipeline"
+    ).split(" ")
+    assert parameters("benchmark", {}).arguments() == ["benchmark", "--mode", "quick"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"models": ["--help"]},
+        {"models": ["ollama:a,b"]},
+        {"models": ["ollama:a b"]},
+        {"models": "ollama:a"},
+        {"categories": ["--x"]},
+        {"judge": "-x"},
+        {"resume": "../../etc"},
+        {"budget": -1.0},
+        {"budget": "1"},
+        {"pipeline": "sim"},
+        {"questions": "/etc/passwd"},
+    ],
+)
+def test_what_could_be_something_else_than_a_value_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="parâmetro"):
+        parameters("benchmark", bad)

@@ -1,0 +1,103 @@
+"""Half-price batches inside a benchmark, against a stand-in of OpenAI's Batch API."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from melancia.evals.evaluate import Evaluator
+from melancia.experiments import batching
+from melancia.experiments.plan import Options
+from melancia.experiments.session import Session
+from melancia.llms.batch_prices import batch_cost
+from melancia.records import Usage, Variant
+from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
+from tests.standins.openai_batch import OpenAIBatchStandin
+
+MINI = Variant("openai", "gpt-4o-mini", context_window=None)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[OpenAIBatchStandin]:
+    """A running stand-in."""
+    with OpenAIBatchStandin() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: OpenAIBatchStandin, monkeypatch: pytest.MonkeyPatch) -> OpenAIBatchStandin:
+    """The stand-in without faults; batches are looked at without delay."""
+    running.reset()
+    monkeypatch.setattr(batching, "POLL", 0.01)
+    return running
+
+
+def test_a_batch_answers_all_at_once_and_its_latency_is_not_compared(
+    make: Make, begin: Begin, server: OpenAIBatchStandin
+) -> None:
+    runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
+    taking = [*variants(runtime.settings, "extractive"), MINI]
+    session = begin(runtime, taking, ASKED, Options(batch=True, repeats=2, seed=3))
+    assert run(session) == ""
+    paid = [answer for answer in session.answers if answer.provider == "openai"]
+    assert [(answer.question_id, answer.repeat) for answer in paid] == [
+        (question.id, repeat) for repeat in (1, 2) for question in ASKED
+    ]
+    assert all(answer.success and not answer.comparable_latency and answer.latency_seconds for answer in paid)
+    assert all(answer.citations == (1,) and "quality" in answer.scores for answer in paid)
+    assert [{line["body"]["seed"] for line in upload} for upload in server.uploads] == [{3}, {4}]
+    # The very same prompt as when asked at once: the passages are in it.
+    assert "investimento dividido pela receita" in str(server.uploads[0][0]["body"]["messages"])
+    summary = session.report().summaries[1]
+    assert "latency_avg" not in summary.figures
+    assert summary.figures["success_rate"] == 1.0
+
+
+def test_an_interrupted_wait_goes_on_with_the_same_batch(
+    make: Make, begin: Begin, server: OpenAIBatchStandin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    server.faults.looks_a_state = 1000
+    runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED, Options(batch=True))
+    looks = iter(range(100))
+    assert run(session, lambda _step: next(looks) < 3) != ""
+    session.close()
+    assert session.answers == []
+    server.faults.looks_a_state = 1
+    again = Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
+    assert run(again) == ""
+    again.close()
+    assert len(server.uploads) == 1
+    assert [answer.success for answer in again.answers] == [True] * 3
+
+
+def test_what_expired_is_a_failure_with_its_reason(
+    make: Make, begin: Begin, server: OpenAIBatchStandin
+) -> None:
+    server.faults.expire_after = 1
+    runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED, Options(batch=True))
+    assert run(session) == ""
+    assert [answer.success for answer in session.answers] == [True, False, False]
+    assert "expirou" in session.answers[1].error
+    assert session.answers[1].latency_seconds is None
+
+
+def test_a_server_without_batches_says_so(make: Make, begin: Begin, server: OpenAIBatchStandin) -> None:
+    runtime = make(openai_base_url="http://127.0.0.1:9", openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED[:1], Options(batch=True))
+    run(session)
+    assert not session.answers[0].success
+    assert session.answers[0].error
+
+
+def test_a_budget_that_a_batch_may_exceed_sends_nothing(
+    make: Make, begin: Begin, server: OpenAIBatchStandin
+) -> None:
+    runtime = make(openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED, Options(batch=True, budget=0.000001))
+    assert run(session) == "orçamento esgotado"
+    assert server.uploads == []
+    half = batch_cost(MINI, Usage(1000, 1000), runtime.settings)
+    assert half is not None
+    assert half > 0
