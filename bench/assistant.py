@@ -24,8 +24,9 @@ from langchain_core.runnables import RunnablePassthrough
 
 from melancia.agent.assistant import Assistant
 from melancia.agent.prompt import load_prompt
+from melancia.agent.router import Route
 from melancia.knowledge_base import KnowledgeIndex
-from melancia.records import Finished, FinishReason, Token, Variant, new_id
+from melancia.records import Assignment, Finished, FinishReason, Token, Variant, new_id
 from melancia.settings import load_settings
 from melancia.store import Store
 
@@ -98,7 +99,7 @@ def ours(index: KnowledgeIndex, store: Store, settings: Any) -> Ask:
         recorder=store,
         retriever=lambda: index.retriever,
         index_version=lambda: index.version,
-        choose=lambda _wanted: [VARIANT],
+        route=lambda _wanted, _user: Route(Assignment(VARIANT), (VARIANT,)),
         make_model=lambda _variant: Instant(),
     )
 

@@ -14,7 +14,9 @@ from melancia.jobs import JobControl, job_control
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.llms import capabilities, create_chat_model, fallback_variants, resolve_variant, variant_options
 from melancia.llms.extractive import ExtractiveChatModel
+from melancia.mlops.seeding import seed
 from melancia.records import Variant
+from melancia.routes import Routes
 from melancia.settings import Settings
 from melancia.store import Store
 
@@ -41,9 +43,9 @@ class Models:
                 self._chosen = (time.monotonic(), resolve_variant(self._settings))
             return self._chosen[1]
 
-    def choose(self, wanted: Variant | None) -> list[Variant]:
-        """``wanted`` (or who answers now), then the fallbacks; the extractive answerer is always the last."""
-        first = wanted or self.current()
+    def chain(self) -> list[Variant]:
+        """Who answers outside experiments, then the fallbacks; the extractive answerer is always the last."""
+        first = self.current()
         return [first, *fallback_variants(self._settings, first)]
 
     def make(self, variant: Variant, seed: int | None = None) -> BaseChatModel:
@@ -70,6 +72,7 @@ class Runtime:
         self.index = index
         self.ingests = IngestRunner(index)
         self.models = Models(settings, index)
+        self.routes = Routes(settings, store, self.models.current)
         self._starting_jobs = threading.Lock()
         self._jobs: JobControl | None = None
         self.assistant = Assistant(
@@ -77,7 +80,7 @@ class Runtime:
             recorder=store,
             retriever=lambda: index.retriever,
             index_version=lambda: index.version,
-            choose=self.models.choose,
+            route=self.routes.route,
             make_model=self.models.make,
         )
 
@@ -99,6 +102,13 @@ class Runtime:
             store.close()
             raise
         return cls(settings, store, index)
+
+    def start_experiments(self) -> None:
+        """Begin the experiment that the settings name, if there never was one.
+
+        Raises SettingsError, InputError, StoreError.
+        """
+        seed(self.settings, self.store)
 
     def start_jobs(self) -> None:
         """See to the jobs that an earlier process left behind, instead of at first use. Raises JobError."""

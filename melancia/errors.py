@@ -21,6 +21,7 @@ MelanciaError
 ├── StoreError
 │   ├── InteractionNotFoundError
 │   ├── JobNotFoundError
+│   ├── ConflictError        somebody else changed it first
 │   └── NotOwnerError        feedback on somebody else's answer
 ├── JobError                 a job was refused, or its launcher is not there
 │   └── EngineUnavailableError   whoever runs jobs does not answer now: worth another try
@@ -134,6 +135,10 @@ class InteractionNotFoundError(StoreError):
 
 class NotOwnerError(StoreError):
     """The interaction belongs to another user."""
+
+
+class ConflictError(StoreError):
+    """Somebody else changed what one was about to change."""
 
 
 class JobNotFoundError(StoreError):

@@ -63,13 +63,131 @@ class Variant:
         return cls(**values)
 
 
+class PolicyMode(StrEnum):
+    """How users come to arms.
+
+    Sticky: by a hash of who they are. Adaptive: the weights follow what was learnt, with a floor an arm.
+    Shadow: the first arm answers, the others out of sight. Hybrid: the first arm drafts, the second gives the
+    final answer on request. Forced: one arm answers everybody.
+    """
+
+    STICKY = "sticky"
+    ADAPTIVE = "adaptive"
+    SHADOW = "shadow"
+    HYBRID = "hybrid"
+    FORCED = "forced"
+
+
+class PolicyState(StrEnum):
+    """Whether an experiment takes part in routing. Ended ones stay for the record."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A variant that takes part, with its share of the users (``weight``, relative). ``paused``: it is given
+    to nobody until somebody takes that back.
+    """
+
+    name: str
+    variant: Variant
+    weight: float = 1.0
+    paused: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {**asdict(self), "variant": self.variant.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Arm":
+        """The inverse of ``as_dict``."""
+        return cls(**{**values, "variant": Variant.from_dict(values["variant"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A version of an experiment: all that decides who is given what. Never changed, only followed by one.
+
+    ``floor``: the least share of an arm in adaptive mode, in [0, 1]. ``guardrails``: name → bound.
+    ``forced``: the arm of forced mode. ``author`` and ``reason`` say who made this version, and why; neither
+    they nor its number and instant are part of its hash.
+    """
+
+    experiment: str
+    arms: tuple[Arm, ...]
+    salt: str
+    mode: PolicyMode = PolicyMode.STICKY
+    state: PolicyState = PolicyState.RUNNING
+    primary_metric: str = "thumbs"
+    guardrails: Mapping[str, float] = field(default_factory=dict)
+    floor: float = 0.1
+    forced: str = ""
+    version: int = 1
+    author: str = ""
+    reason: str = ""
+    created_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def hash(self) -> str:
+        """Content hash (16 hexadecimal digits) of what decides."""
+        return content_hash(
+            {
+                "experiment": self.experiment,
+                "arms": [arm.as_dict() for arm in self.arms],
+                "salt": self.salt,
+                "mode": self.mode.value,
+                "state": self.state.value,
+                "primary_metric": self.primary_metric,
+                "guardrails": dict(self.guardrails),
+                "floor": self.floor,
+                "forced": self.forced,
+            }
+        )
+
+    def arm(self, name: str) -> Arm | None:
+        """The arm of that name."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which arm of which experiment a user was given. ``experiment`` is None outside experiments."""
+    """Which arm of which experiment a user was given. ``experiment`` is None outside experiments.
+
+    ``policy``: hash of the policy that gave it; ``propensity``: the chance with which it gave this arm.
+    """
 
     variant: Variant
     experiment: str | None = None
     arm: str | None = None
+    policy: str | None = None
+    propensity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one question of an experiment, as the verdict reads it from stored rows.
+
+    ``arm`` is the assigned one, whoever answered in the end. ``failed``: no variant of the arm answered whole
+    (error, time-out, or a fallback spoke instead). ``thumb``: +1, −1, or None when nobody rated; ``asked``:
+    the page asked for this rating. ``scores`` by metric. Seconds, US$; None is unknown.
+    """
+
+    interaction_id: str
+    user_id: str
+    arm: str
+    created_at: datetime
+    failed: bool
+    fell_back: bool
+    refused: bool
+    thumb: int | None = None
+    asked: bool = False
+    latency: float | None = None
+    cost: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

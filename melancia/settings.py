@@ -102,6 +102,15 @@ class Settings(BaseSettings):
 
     variant: str = Field("auto", description="Quem responde: auto, extractive ou provedor:modelo.")
     fallbacks: str = Field("", description="Ordem de reserva: provedor:modelo, com vírgulas.")
+    variant_a: str = Field(
+        "", description="Braço A do primeiro experimento: provedor:modelo; só vale com o B e sem experimentos."
+    )
+    variant_b: str = Field("", description="Braço B do primeiro experimento: provedor:modelo.")
+    weights: str = Field(
+        "50,50",
+        pattern=r"^\s*\d+(\.\d+)?\s*,\s*\d+(\.\d+)?\s*$",
+        description="Pesos dos braços A e B, com vírgula.",
+    )
     prompt_version: str = Field("v1", description="Versão do prompt.")
     temperature: float = Field(0.3, ge=0, le=2, description="Temperatura de geração.")
     max_tokens: int = Field(800, ge=16, description="Tamanho máximo da resposta, em tokens.")

@@ -16,12 +16,12 @@ from melancia.agent.memory import MAX_TURNS, standalone
 from melancia.agent.prompt import build_messages
 from melancia.agent.refusal import is_refusal, refusal
 from melancia.agent.retriever import Retrieval
+from melancia.agent.router import Route
 from melancia.errors import InputError, MelanciaError
 from melancia.llms import cost
 from melancia.records import (
     Answer,
     AskEvent,
-    Assignment,
     Filters,
     Finished,
     FinishReason,
@@ -71,15 +71,15 @@ class Assistant:
         recorder: Recorder,
         retriever: Callable[[], Searcher],
         index_version: Callable[[], str],
-        choose: Callable[[Variant | None], Sequence[Variant]],
+        route: Callable[[Variant | None, str], Route],
         make_model: MakeModel,
     ) -> None:
-        """``choose`` gives who answers (the given variant, or the default) and then the fallbacks."""
+        """``route`` says who answers a user: the given variant, or who is due, and then the fallbacks."""
         self._settings = settings
         self._recorder = recorder
         self._retriever = retriever
         self._index_version = index_version
-        self._choose = choose
+        self._route = route
         self._make_model = make_model
 
     async def ask(
@@ -138,19 +138,19 @@ class Assistant:
     def _begin(
         self, question: str, user: str, conversation: str, variant: Variant | None
     ) -> tuple[Interaction, Sequence[Variant], list[Turn]]:
-        variants = self._choose(variant)
+        route = self._route(variant, user)
         turns = self._recorder.turns(conversation, user, MAX_TURNS)
         interaction = Interaction(
             user_id=user,
             conversation_id=conversation,
             question=question,
-            assignment=Assignment(variants[0]),
+            assignment=route.assignment,
             standalone=standalone(question, turns),
             settings_hash=self._settings.hash,
             index_version=self._index_version(),
         )
         self._recorder.start(interaction)
-        return interaction, variants, turns
+        return interaction, route.chain, turns
 
     def _retrieve(self, query: str, k: int, filters: Filters) -> Retrieval:
         return self._retriever().search(query, k, filters)

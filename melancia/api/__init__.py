@@ -20,6 +20,7 @@ from melancia.api.gate import (
     SecurityHeaders,
     UserCookie,
 )
+from melancia.api.results import results_router
 from melancia.app import Runtime
 from melancia.errors import MelanciaError, SettingsError
 from melancia.knowledge.documents import MAX_BYTES
@@ -47,6 +48,8 @@ def create_app(runtime: Runtime) -> ASGIApp:
     def readyz() -> JSONResponse:
         """The store answers and there is something to search."""
         return _readiness(runtime)
+
+    app.include_router(results_router(settings))
 
     page = build_page(runtime, identity)
     page.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
@@ -87,6 +90,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     # uvicorn obeys the signal and then sends it once more, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        runtime.start_experiments()
         if not settings.launcher_url:
             runtime.start_jobs()
         if worker is not None:

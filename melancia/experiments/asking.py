@@ -19,6 +19,7 @@ from tenacity.wait import wait_exponential_jitter
 from melancia.agent.assistant import Assistant, Searcher
 from melancia.agent.generator import Generation, generate
 from melancia.agent.prompt import build_messages
+from melancia.agent.router import Route
 from melancia.errors import MelanciaError
 from melancia.experiments.host import Placement, quarantine
 from melancia.experiments.plan import Options
@@ -28,6 +29,7 @@ from melancia.experiments.search import Found, Given, SharedSearch
 from melancia.experiments.spending import Purse
 from melancia.records import (
     AskEvent,
+    Assignment,
     Finished,
     FinishReason,
     Interaction,
@@ -183,7 +185,7 @@ class Asker:
             recorder=_Unrecorded(question.history),
             retriever=searcher,
             index_version=self._index_version,
-            choose=lambda _wanted: [variant],
+            route=lambda _wanted, _user: Route(Assignment(variant), (variant,)),
             make_model=self._maker(self._options.seed + repeat - 1),
         )
         asking = assistant.ask(question.text, user=_NOBODY, conversation=new_id())

@@ -90,8 +90,12 @@ class Judging:
         *,
         concurrency: int,
         folder: Path,
+        blind: bool = False,
     ) -> None:
-        """``folder`` keeps what was found when the judge was tried, so that it is tried once."""
+        """``folder`` keeps what was found when the judge was tried, so that it is tried once. ``blind``: it is
+        tried without references, as it will judge.
+        """
+        self._blind = blind
         self._settings = settings
         self._variant = variant
         self._make_model = make_model
@@ -214,6 +218,7 @@ class Judging:
                 limit=LABELLED,
                 seed=seed,
                 concurrency=self._concurrency,
+                blind=self._blind,
                 on_progress=lambda done, of: _told(watch, Step(self._variant, "calibração", done, of)),
             )
         except BaseExceptionGroup as failures:
@@ -247,7 +252,7 @@ class Judging:
     def _path(self, labelled: Sequence[LabelledAnswer], seed: int) -> Path:
         texts = [[one.kind, one.case.question, one.case.answer] for one in labelled]
         rules = judgement_messages(Case("", ""), None)[0].text
-        return self._folder / f"{content_hash([self._variant.as_dict(), rules, seed, texts])}.json"
+        return self._folder / f"{content_hash([self._variant.as_dict(), rules, seed, self._blind, texts])}.json"
 
 
 class _UnwantedError(Exception):

@@ -167,6 +167,7 @@ class Session:
             self._purse,
             concurrency=1 if alone else options.concurrency,
             folder=self._journal.path.parent / "juizes",
+            blind=not any(question.reference for question in self.header.questions),
         )
         before, self._stopped = self._stopped, STOPPED
         found: dict[str, Any] | None = None

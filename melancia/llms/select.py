@@ -82,6 +82,8 @@ def answering_ollama(settings: Settings) -> tuple[str, ...]:
     """Those of ``configured_ollama`` that answer questions, who answers first. Raises SettingsError."""
     wanted = settings.variant.strip()
     pairs = [] if wanted == "auto" else [_configured("MELANCIA_VARIANT", wanted)]
+    for name, label in (("A", settings.variant_a), ("B", settings.variant_b)):
+        pairs += [_configured(f"MELANCIA_VARIANT_{name}", label)] if label.strip() else []
     labels = [part.strip() for part in settings.fallbacks.split(",") if part.strip()]
     pairs += [_configured("MELANCIA_FALLBACKS", label) for label in labels]
     pairs += [("ollama", name.strip()) for name in settings.pull_models.split(",") if name.strip()]

@@ -50,6 +50,8 @@ def interaction_row(interaction: Interaction) -> dict[str, Any]:
         "settings_hash": interaction.settings_hash,
         "index_version": interaction.index_version,
         "retrieval_time": interaction.retrieval_time,
+        "policy": assignment.policy,
+        "propensity": assignment.propensity,
     }
 
 
@@ -62,7 +64,13 @@ def interaction_from(row: Mapping[Any, Any]) -> Interaction:
         created_at=row["created_at"],
         question=row["question"],
         standalone=row["standalone"],
-        assignment=Assignment(Variant.from_dict(row["assigned"]), row["experiment"], row["arm"]),
+        assignment=Assignment(
+            Variant.from_dict(row["assigned"]),
+            row["experiment"],
+            row["arm"],
+            row["policy"],
+            row["propensity"],
+        ),
         exposure=Variant.from_dict(row["exposed"]) if row["exposed"] else None,
         passages=tuple(Passage.from_dict(value) for value in row["passages"]),
         attempts=tuple(

@@ -14,6 +14,8 @@ from melancia.store.database import open_engine, translated
 from melancia.store.exports import ExportStore
 from melancia.store.jobs import JobStore
 from melancia.store.models import ModelStore
+from melancia.store.outcomes import OutcomeStore
+from melancia.store.policies import PolicyStore
 from melancia.store.rows import export_row, feedback_from, interaction_from, interaction_row
 from melancia.store.tables import feedback, feedback_events, interactions
 
@@ -29,6 +31,8 @@ class Store:
         self.jobs = JobStore(engine)
         self.models = ModelStore(engine)
         self.exports = ExportStore(engine)
+        self.policies = PolicyStore(engine)
+        self.outcomes = OutcomeStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:

@@ -62,6 +62,9 @@ interactions = sa.Table(
     sa.Column("settings_hash", sa.Text, nullable=False),
     sa.Column("index_version", sa.Text, nullable=False),
     sa.Column("retrieval_time", sa.Float),
+    sa.Column("policy", sa.Text),
+    sa.Column("propensity", sa.Float),
+    sa.Index("ix_interactions_experiment", "experiment", "created_at"),
     sa.Index("ix_interactions_user", "user_id", "created_at"),
     sa.Index("ix_interactions_conversation", "conversation_id", "created_at"),
 )
@@ -148,4 +151,43 @@ models = sa.Table(
     sa.Column("gpu_share", sa.Float),
     sa.Column("tokens_per_second", sa.Float),
     sa.Column("updated_at", Instant, nullable=False),
+)
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("experiment", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# A failure to measure has a reason and no value: it is never a 0.
+scores = sa.Table(
+    "scores",
+    metadata,
+    sa.Column(
+        "interaction_id", sa.Text, sa.ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("value", sa.Float),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("experiment", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_verdicts_experiment", "experiment", "id"),
 )

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from melancia.experiments import words
 from melancia.records import Job, JobState, utc_now
 
 _NAMES = {"benchmark": "Benchmark", "ingest": "Indexação"}
-_MODES = {"quick": "rápido", "full": "completo"}
+MODES = {"quick": "rápido", "full": "completo"}
 _STATES = {
     JobState.QUEUED: ("⏳", "na fila"),
     JobState.RUNNING: ("▶", "em andamento"),
@@ -23,10 +24,15 @@ _INERT = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;"
 
 def title(job: Job) -> str:
     """What was asked for, as plain text."""
-    name = _NAMES.get(job.name, job.name)
-    mode, limit = job.parameters.get("mode"), job.parameters.get("limit")
+    name, given = _NAMES.get(job.name, job.name), job.parameters
     if job.name == "benchmark":
-        name = f"{name} {_MODES.get(str(mode or 'quick'), mode)}"
+        mode = given.get("mode")
+        name = f"{name} {MODES.get(str(mode or 'quick'), mode)}"
+    if given.get("resume"):
+        return f"{name}, continuação"
+    models, limit = given.get("models"), given.get("limit")
+    if isinstance(models, list) and models:
+        name = f"{name}, {words.plural(len(models), 'modelo', 'modelos')} e o controle"
     return f"{name}, até {limit} {'pergunta' if limit == 1 else 'perguntas'}" if limit else name
 
 
@@ -47,11 +53,22 @@ def ended_jobs(jobs: Sequence[Job]) -> str:
     return "".join(_ended(job, unfolded=number == 0) for number, job in enumerate(jobs))
 
 
+def failure(job: Job | None) -> str:
+    """What became of a job that failed; "" of any other."""
+    if job is None or job.state is not JobState.FAILED:
+        return ""
+    when, why = moment(job.ended_at or job.created_at), job.error or "sem motivo conhecido"
+    return (
+        f'<p class="alerta">❌ {text(title(job))}, de {when}, falhou: {text(why)} O registro está na aba '
+        "Tarefas.</p>"
+    )
+
+
 def _open(job: Job) -> str:
     mark, state = _STATES[job.state]
     if job.cancel_requested:
         state = "cancelando"
-    since = f" há {_span(utc_now() - job.started_at)}" if job.started_at else ""
+    since = f" há {span(utc_now() - job.started_at)}" if job.started_at else ""
     name, message = text(title(job)), text(job.message)
     known = job.state is JobState.RUNNING and job.progress is not None
     percent = round(100 * min(1.0, max(0.0, job.progress or 0.0)))
@@ -67,9 +84,9 @@ def _open(job: Job) -> str:
 
 def _ended(job: Job, *, unfolded: bool) -> str:
     mark, state = _STATES[job.state]
-    took = f" em {_span(job.ended_at - job.started_at)}" if job.started_at and job.ended_at else ""
+    took = f" em {span(job.ended_at - job.started_at)}" if job.started_at and job.ended_at else ""
     when = job.ended_at or job.created_at
-    head = f"<strong>{mark} {text(title(job))}</strong> · {state}{took} · {_moment(when)}"
+    head = f"<strong>{mark} {text(title(job))}</strong> · {state}{took} · {moment(when)}"
     parts = [f"<p>{text(job.error[:1].upper() + job.error[1:])}</p>"] if job.error else []
     if job.result:
         parts.append(_result(job.result))
@@ -87,27 +104,28 @@ def _result(found: Mapping[str, Any]) -> str:
     parts = []
     if rows:
         parts.append(
-            '<table><thead><tr><th scope="col">Modelo</th><th scope="col">Latência média</th>'
-            '<th scope="col">Sucesso</th><th scope="col">Custo</th></tr></thead>'
+            '<table><thead><tr><th scope="col">Modelo</th><th scope="col">Qualidade</th>'
+            '<th scope="col">Latência média</th><th scope="col">Sucesso</th><th scope="col">Custo</th></tr>'
+            "</thead>"
             f"<tbody>{rows}</tbody></table>"
         )
     link = str(found.get("link") or "")
     if link.startswith(("http://", "https://")):
         parts.append(f'<p><a href="{text(link)}" target="_blank" rel="noopener">Ver no MLflow</a></p>')
-    files = [text(str(name)) for name in found.get("files", ())]
-    if files:
-        parts.append(f'<p class="tarefa-nota">Arquivos em experiments/: {", ".join(files)}</p>')
+    if found.get("benchmark"):
+        parts.append('<p class="tarefa-nota">Tudo sobre este resultado está na aba Benchmarks.</p>')
     return "".join(parts)
 
 
 def _row(model: Mapping[str, Any]) -> str:
-    rate, latency, cost = (model.get(name) for name in ("success_rate", "latency_avg", "cost_total"))
+    cost = model.get("cost_total")
     cells = (
-        "–" if latency is None else f"{latency:.{3 if latency < 0.1 else 2}f} s",
-        "–" if rate is None else f"{100 * rate:.0f} %",
-        "não se sabe" if cost is None else f"US$ {cost:.4f}" if cost else "US$ 0",
+        words.score(model.get("quality_avg")),
+        words.seconds(model.get("latency_avg")),
+        words.share(model.get("success_rate")),
+        "não se sabe" if cost is None else words.money(cost),
     )
-    shown = "".join(f"<td>{text(cell.replace('.', ','))}</td>" for cell in cells)
+    shown = "".join(f"<td>{text(cell)}</td>" for cell in cells)
     name = str(model.get("model", "")).removeprefix("extractive:")
     return f'<tr><th scope="row">{text(name)}</th>{shown}</tr>'
 
@@ -122,10 +140,12 @@ def text(value: str) -> str:
     return html.escape(value).translate(_INERT)
 
 
-def _span(length: timedelta) -> str:
+def span(length: timedelta) -> str:
+    """A length of time: ``12 s``, ``5 min 02 s``."""
     whole = max(0, round(length.total_seconds()))
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
 
 
-def _moment(instant: datetime) -> str:
+def moment(instant: datetime) -> str:
+    """An instant as people here write it, in the server's zone."""
     return instant.astimezone().strftime("%d/%m/%Y %H:%M")

@@ -12,6 +12,7 @@ from melancia.errors import MelanciaError
 from melancia.llms.select import configured_ollama
 from melancia.records import ModelStatus, Variant
 from melancia.ui import models_state, render
+from melancia.ui.benchmark_tab import benchmarks_tab
 from melancia.ui.chat import IDLE, Chat
 from melancia.ui.identity import Identity
 from melancia.ui.jobs import jobs_tab
@@ -116,8 +117,10 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                 gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
             knowledge_tab(runtime, identity, shelf)
-        with gr.Tab("Tarefas", elem_id="aba-tarefas") as bench:
-            jobs_tab(runtime, identity, bench)
+        with gr.Tab("Benchmarks", elem_id="aba-benchmarks") as bench:
+            benchmarks_tab(runtime, identity, bench)
+        with gr.Tab("Tarefas", elem_id="aba-tarefas") as queue_tab:
+            jobs_tab(runtime, identity, queue_tab)
 
         outputs: list[Any] = [talk, box, comment_box, examples]
         queue: dict[str, Any] = {
@@ -189,7 +192,7 @@ def _state(runtime: Runtime, statuses: Sequence[ModelStatus]) -> str:
         return f"⚠️ {render.inert(progress.error)}"
     if not progress.documents:
         return "⏳ Lendo os documentos da base…"
-    chain = runtime.models.choose(None)
+    chain = runtime.models.chain()
     models = models_state.models_state(statuses, chain, runtime.settings)
     return "\n\n".join((_who_and_index(runtime, models_state.who_answers(chain, statuses)), *models))
 

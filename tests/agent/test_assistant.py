@@ -1,7 +1,7 @@
 """Assistant.ask, end to end: real retrieval, real SQLite, real HTTP to stand-ins of the providers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,13 @@ from langchain_core.language_models import BaseChatModel
 
 from melancia.agent.assistant import Assistant
 from melancia.agent.retriever import HybridRetriever
+from melancia.agent.router import Route
 from melancia.errors import InputError
 from melancia.llms import create_chat_model, fallback_variants, variant_options
 from melancia.llms.extractive import NOT_FOUND
 from melancia.records import (
     AskEvent,
+    Assignment,
     FellBack,
     Finished,
     FinishReason,
@@ -73,9 +75,9 @@ def make(store: Store, retriever: HybridRetriever, ollama: OllamaStandin, tmp_pa
 def assemble(settings: Settings, store: Store, retriever: HybridRetriever) -> Assistant:
     """The assistant as the application wires it, on the shared retriever."""
 
-    def choose(wanted: Variant | None) -> Sequence[Variant]:
+    def route(wanted: Variant | None, _user: str) -> Route:
         first = wanted or EXTRACTIVE
-        return [first, *fallback_variants(settings, first)]
+        return Route(Assignment(first), (first, *fallback_variants(settings, first)))
 
     def make_model(variant: Variant) -> BaseChatModel:
         return create_chat_model(variant.provider, variant.model, settings, **variant_options(variant))
@@ -85,7 +87,7 @@ def assemble(settings: Settings, store: Store, retriever: HybridRetriever) -> As
         recorder=store,
         retriever=lambda: retriever,
         index_version=lambda: "v",
-        choose=choose,
+        route=route,
         make_model=make_model,
     )
 

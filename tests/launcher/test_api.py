@@ -45,6 +45,9 @@ NOT_FOR_JOBS = {
     "worker_heartbeat_file",
     "expect_gpu",
     "pull_models",
+    "variant_a",
+    "variant_b",
+    "weights",
 }
 
 

@@ -1,0 +1,197 @@
+"""Experiments, changed by people: each change is checked and becomes a version, with author and reason."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from melancia.errors import InputError
+from melancia.records import Policy, PolicyMode, PolicyState, utc_now
+from melancia.store import Store
+
+GUARDRAILS: Mapping[str, str] = {
+    "p95_latency": "latência p95, no máximo (s)",
+    "error_rate": "taxa de erros, no máximo (0 a 1)",
+    "refusal_rate": "taxa de recusas, no máximo (0 a 1)",
+    "groundedness": "apoio nas fontes, no mínimo (0 a 1)",
+    "daily_spend": "gasto por dia, no máximo (US$)",
+}
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
+_SHARES = ("error_rate", "refusal_rate", "groundedness")
+
+
+def create(store: Store, wanted: Policy) -> Policy:
+    """Begin an experiment, whose salt is drawn here. Raises InputError, StoreError.
+
+    One experiment routes at a time: another one that runs must be paused or ended first, unless it was
+    promoted, in which case it ends.
+    """
+    if store.policies.newest(wanted.experiment) is not None:
+        raise InputError(
+            f"Já existe um experimento {wanted.experiment}.",
+            "Escolha outro nome; o histórico não se reescreve.",
+        )
+    policy = replace(wanted, salt=secrets.token_hex(8), version=1, created_at=utc_now())
+    _check(policy)
+    _make_way(store, policy)
+    return store.policies.add(policy, None)
+
+
+def change(
+    store: Store, experiment: str, author: str, reason: str, edit: Callable[[Policy], Policy]
+) -> Policy:
+    """Follow the newest version with ``edit`` of it. Raises InputError, ConflictError, StoreError."""
+    before = newest(store, experiment)
+    if not reason.strip():
+        raise InputError("Falta dizer por quê.", "Escreva o motivo com --reason.")
+    after = replace(edit(before), author=author, reason=reason.strip(), created_at=utc_now())
+    _check(after)
+    if after.hash == before.hash:
+        raise InputError("Nada mudaria.", f"O experimento já está assim: {describe(before)}.")
+    if after.state is PolicyState.RUNNING:
+        _make_way(store, after)
+    return store.policies.add(after, before.version)
+
+
+def pause(store: Store, experiment: str, author: str, reason: str, arm: str = "") -> Policy:
+    """Pause an arm, whose users go to the others, or the whole experiment."""
+    if arm:
+        return change(store, experiment, author, reason, lambda policy: _with_arm(policy, arm, paused=True))
+    return change(
+        store, experiment, author, reason, lambda policy: replace(_open(policy), state=PolicyState.PAUSED)
+    )
+
+
+def resume(store: Store, experiment: str, author: str, reason: str, arm: str = "") -> Policy:
+    """Take a pause back."""
+    if arm:
+        return change(store, experiment, author, reason, lambda policy: _with_arm(policy, arm, paused=False))
+    return change(
+        store, experiment, author, reason, lambda policy: replace(_open(policy), state=PolicyState.RUNNING)
+    )
+
+
+def promote(store: Store, experiment: str, author: str, reason: str, arm: str) -> Policy:
+    """Give ``arm`` to everybody, until another experiment begins."""
+
+    def edit(policy: Policy) -> Policy:
+        whole = _with_arm(_open(policy), arm, paused=False)
+        return replace(whole, mode=PolicyMode.FORCED, forced=arm, state=PolicyState.RUNNING)
+
+    return change(store, experiment, author, reason, edit)
+
+
+def rollback(store: Store, experiment: str, author: str, reason: str, version: int | None = None) -> Policy:
+    """Return to an earlier version's content (by default, to the one before the newest)."""
+    history = store.policies.history(experiment)
+    newest(store, experiment)
+    wanted = version if version is not None else history[0].version - 1
+    found = next((policy for policy in history if policy.version == wanted), None)
+    if found is None or found.version == history[0].version:
+        have = ", ".join(str(policy.version) for policy in history[1:6])
+        raise InputError(
+            f"Não há a versão {wanted} a que voltar." if wanted > 0 else "Não há versão anterior.",
+            f"Há: {have}." if have else "O experimento tem só a primeira versão.",
+        )
+    return change(store, experiment, author, reason, lambda _policy: found)
+
+
+def end(store: Store, experiment: str, author: str, reason: str) -> Policy:
+    """End it for good; its record stays."""
+    return change(
+        store, experiment, author, reason, lambda policy: replace(_open(policy), state=PolicyState.ENDED)
+    )
+
+
+def newest(store: Store, experiment: str) -> Policy:
+    """The newest version. Raises InputError naming those that exist."""
+    found = store.policies.newest(experiment)
+    if found is None:
+        have = ", ".join(policy.experiment for policy in store.policies.list())
+        raise InputError(
+            f"Não há experimento {experiment}.",
+            f"Há: {have}." if have else "Crie um com `melancia experiment create`.",
+        )
+    return found
+
+
+def describe(policy: Policy) -> str:
+    """State and mode in a few Portuguese words."""
+    states = {
+        PolicyState.RUNNING: "em andamento",
+        PolicyState.PAUSED: "pausado",
+        PolicyState.ENDED: "encerrado",
+    }
+    if policy.state is PolicyState.RUNNING and policy.mode is PolicyMode.FORCED:
+        return f"todos com {policy.forced}"
+    return states[policy.state]
+
+
+def _check(policy: Policy) -> None:
+    """Raises InputError for what makes no experiment."""
+    if not _NAME.fullmatch(policy.experiment):
+        raise InputError(
+            "O nome do experimento não vale.", "Use letras minúsculas sem acento, números e hífens, até 40."
+        )
+    names = [arm.name for arm in policy.arms]
+    if len(names) < 2:
+        raise InputError("Um experimento compara ao menos dois braços.", "Dê --arm duas vezes ou mais.")
+    if len(set(names)) < len(names) or not all(_ARM.fullmatch(name) for name in names):
+        raise InputError("Os nomes dos braços não valem.", "Use nomes curtos e diferentes, como A e B.")
+    if len({arm.variant.hash for arm in policy.arms}) < len(names):
+        raise InputError("Dois braços são a mesma variante.", "Mude modelo, prompt, temperatura ou k de um.")
+    if any(not 0 <= arm.weight < 1e6 for arm in policy.arms):
+        raise InputError("Um peso não vale.", "Use números a partir de 0, como 50 e 50.")
+    running = [arm for arm in policy.arms if not arm.paused and arm.weight > 0]
+    if policy.state is PolicyState.RUNNING and not running:
+        raise InputError("Nenhum braço receberia usuários.", "Pause o experimento inteiro.")
+    if policy.mode is PolicyMode.FORCED and policy.arm(policy.forced) is None:
+        raise InputError("Falta dizer que braço é de todos.", f"Os braços são: {', '.join(names)}.")
+    if not 0 <= policy.floor * len(names) <= 1:
+        raise InputError("O piso por braço não cabe.", f"Com {len(names)} braços, até {1 / len(names):.2f}.")
+    _check_guardrails(policy.guardrails)
+
+
+def _check_guardrails(guardrails: Mapping[str, float]) -> None:
+    for name, bound in guardrails.items():
+        if name not in GUARDRAILS:
+            raise InputError(f"O limite de proteção {name} não existe.", f"Há: {', '.join(GUARDRAILS)}.")
+        highest = 1.0 if name in _SHARES else 1e9
+        if not 0 < bound <= highest:
+            raise InputError(f"O valor de {name} não vale.", f"É a {GUARDRAILS[name]}.")
+
+
+def _make_way(store: Store, policy: Policy) -> None:
+    """End an experiment that was promoted; raises InputError when another one still compares."""
+    running = store.policies.running()
+    if running is None or running.experiment == policy.experiment:
+        return
+    if running.mode is not PolicyMode.FORCED:
+        raise InputError(
+            f"O experimento {running.experiment} está em andamento, e só um distribui usuários por vez.",
+            f"Pause ou promova antes: `melancia experiment pause {running.experiment}`.",
+        )
+    ended = replace(
+        running,
+        state=PolicyState.ENDED,
+        author=policy.author,
+        reason=f"Deu lugar ao experimento {policy.experiment}.",
+        created_at=utc_now(),
+    )
+    store.policies.add(ended, running.version)
+
+
+def _open(policy: Policy) -> Policy:
+    if policy.state is PolicyState.ENDED:
+        raise InputError(f"O experimento {policy.experiment} foi encerrado.", "Crie outro.")
+    return policy
+
+
+def _with_arm(policy: Policy, name: str, *, paused: bool) -> Policy:
+    _open(policy)
+    if policy.arm(name) is None:
+        names: Sequence[str] = [arm.name for arm in policy.arms]
+        raise InputError(f"Não há braço {name}.", f"Os braços são: {', '.join(names)}.")
+    arms = tuple(replace(arm, paused=paused) if arm.name == name else arm for arm in policy.arms)
+    return replace(policy, arms=arms)

@@ -1,0 +1,140 @@
+"""What became of an experiment's questions, as a verdict reads it; scores; the ledger of verdicts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from melancia.records import FinishReason, Interaction, Outcome, utc_now
+from melancia.store.database import translated
+from melancia.store.rows import interaction_from
+from melancia.store.tables import feedback, interactions, scores, verdicts
+
+_BATCH = 500
+_WHOLE = (FinishReason.STOP.value, FinishReason.LENGTH.value)
+# Not the model's doing: the user left, or the answer is still being written.
+_NOT_COUNTED = (FinishReason.RUNNING.value, FinishReason.CANCELLED.value)
+
+
+class OutcomeStore:
+    """Thread-safe; each method is one transaction; failures are StoreError."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def of(self, experiment: str, until: datetime | None = None) -> Iterator[Outcome]:
+        """The outcomes of an experiment, oldest first, streamed; those that were asked up to ``until``.
+
+        A thumb is the newest of its user; one taken back is none.
+        """
+        where = [interactions.c.experiment == experiment, interactions.c.finish_reason.not_in(_NOT_COUNTED)]
+        if until is not None:
+            where.append(interactions.c.created_at <= until)
+        query = (
+            sa.select(interactions, feedback.c.thumb.label("f_thumb"))
+            .outerjoin(
+                feedback,
+                sa.and_(
+                    feedback.c.interaction_id == interactions.c.id,
+                    feedback.c.user_id == interactions.c.user_id,
+                ),
+            )
+            .where(*where)
+            .order_by(interactions.c.created_at, interactions.c.id)
+            .execution_options(yield_per=_BATCH)
+        )
+        with translated(), self._engine.connect() as connection:
+            for rows in connection.execute(query).mappings().partitions(_BATCH):
+                known = _scores(connection, [row["id"] for row in rows])
+                for row in rows:
+                    yield _outcome(row, known.get(row["id"], {}))
+
+    def unscored(self, limit: int) -> list[Interaction]:
+        """Answers of experiments that no metric has looked at yet, oldest first."""
+        query = (
+            sa.select(interactions)
+            .outerjoin(scores, scores.c.interaction_id == interactions.c.id)
+            .where(
+                interactions.c.experiment.is_not(None),
+                interactions.c.finish_reason.in_(_WHOLE),
+                scores.c.interaction_id.is_(None),
+            )
+            .order_by(interactions.c.created_at, interactions.c.id)
+            .limit(limit)
+        )
+        with translated(), self._engine.connect() as connection:
+            return [interaction_from(row) for row in connection.execute(query).mappings()]
+
+    def score(self, interaction_id: str, values: Mapping[str, float], failures: Mapping[str, str]) -> None:
+        """Keep the scores of an answer, and why others could not be had. A second time replaces."""
+        now = utc_now()
+        rows = [{"metric": name, "value": value, "failure": ""} for name, value in values.items()] + [
+            {"metric": name, "value": None, "failure": reason} for name, reason in failures.items()
+        ]
+        if not rows:
+            rows = [{"metric": "none", "value": None, "failure": "Nenhuma métrica se aplica."}]
+        complete = [{**row, "interaction_id": interaction_id, "created_at": now} for row in rows]
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        with translated(), self._engine.begin() as connection:
+            for row in complete:
+                statement = dialect.insert(scores).values(row)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["interaction_id", "metric"], set_=row)
+                )
+
+    def keep_verdict(
+        self, experiment: str, policy_version: int, until: datetime, digest: str, content: Mapping[str, Any]
+    ) -> int:
+        """Add a line to the ledger; its number. The same verdict as the last one adds none."""
+        last = sa.select(verdicts.c.id, verdicts.c.hash).where(verdicts.c.experiment == experiment)
+        with translated(), self._engine.begin() as connection:
+            found = connection.execute(last.order_by(verdicts.c.id.desc()).limit(1)).first()
+            if found is not None and found.hash == digest:
+                return int(found.id)
+            row = {
+                "experiment": experiment,
+                "policy_version": policy_version,
+                "until": until,
+                "hash": digest,
+                "content": dict(content),
+                "created_at": utc_now(),
+            }
+            made = connection.execute(verdicts.insert().values(row).returning(verdicts.c.id))
+            return int(made.scalar_one())
+
+    def ledger(self, experiment: str, limit: int = 100) -> Sequence[Mapping[str, Any]]:
+        """The verdicts on an experiment, the newest first: the table's columns."""
+        query = sa.select(verdicts).where(verdicts.c.experiment == experiment)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(verdicts.c.id.desc()).limit(limit)).mappings()
+            return [dict(row) for row in rows]
+
+
+def _scores(connection: sa.Connection, ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    query = sa.select(scores).where(scores.c.interaction_id.in_(ids), scores.c.value.is_not(None))
+    found: dict[str, dict[str, float]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.interaction_id, {})[row.metric] = row.value
+    return found
+
+
+def _outcome(row: Mapping[Any, Any], known: Mapping[str, float]) -> Outcome:
+    fell_back = row["exposed_hash"] is not None and row["exposed_hash"] != row["assigned_hash"]
+    # A refusal for want of evidence asks no model: it is an answer of the arm all the same.
+    whole = row["finish_reason"] in _WHOLE and (row["exposed_hash"] is not None or row["refused"])
+    return Outcome(
+        interaction_id=row["id"],
+        user_id=row["user_id"],
+        arm=row["arm"] or "",
+        created_at=row["created_at"],
+        failed=fell_back or not whole,
+        fell_back=fell_back,
+        refused=row["refused"],
+        thumb=row["f_thumb"] or None,
+        latency=row["total_time"],
+        cost=row["cost"],
+        scores=known,
+        propensity=row["propensity"],
+    )

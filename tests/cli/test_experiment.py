@@ -1,0 +1,68 @@
+"""``experiment``: what an engineer types, what it answers, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import melancia
+
+ARMS = ("--arm", "A=ollama:llama3.2:3b", "--arm", "B=openai:gpt-4o-mini,temperature=0.7,k=3")
+WHY = ("--reason", "comparar")
+
+
+def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path) -> None:
+    assert "Nenhum experimento" in melancia("experiment", "list", data=tmp_path).stdout
+    made = melancia(
+        *("experiment", "create", "modelos", *ARMS, "--weights", "80,20"),
+        *("--guardrail", "p95_latency=20", *WHY),
+        data=tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "modelos, versão 1: em andamento (modo sticky)" in made.stdout
+    assert "B  openai:gpt-4o-mini  20 % dos usuários" in made.stdout
+    assert "proteção: p95_latency 20" in made.stdout
+    paused = melancia("experiment", "pause", "modelos", "--arm", "B", "--reason", "B erra", data=tmp_path)
+    assert "B  openai:gpt-4o-mini  0 % dos usuários  pausado" in paused.stdout
+    promoted = melancia("experiment", "promote", "modelos", "A", "--reason", "melhor", data=tmp_path)
+    assert "versão 3: todos com A" in promoted.stdout
+    back = melancia("experiment", "rollback", "modelos", "--version", "1", "--reason", "volta", data=tmp_path)
+    assert "versão 4: em andamento" in back.stdout
+    told = melancia("experiment", "status", "modelos", "--json", data=tmp_path)
+    history = json.loads(told.stdout)
+    assert [one["reason"] for one in history] == ["volta", "melhor", "B erra", "comparar"]
+    second = history[0]["arms"][1]["variant"]
+    assert (second["temperature"], second["k"]) == (0.7, 3)
+    assert "3. " in melancia("experiment", "status", "modelos", data=tmp_path).stdout
+    assert "modelos (versão 4)" in melancia("experiment", "list", data=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("create", "m", "--arm", "A=ollama:a", *WHY), "dois braços"),
+        (("create", "m", *ARMS, "--weights", "1", *WHY), "2 braços e 1 pesos"),
+        (("create", "m", *ARMS, "--weights", "a,b", *WHY), "não é um número"),
+        (("create", "m", *ARMS, "--mode", "sorte", *WHY), "sticky"),
+        (("create", "m", *ARMS, "--guardrail", "sorte=1", *WHY), "p95_latency"),
+        (("create", "m", "--arm", "A", "--arm", "B=ollama:b", *WHY), "não diz um braço"),
+        (("create", "m", "--arm", "A=ollama:a,cor=azul", "--arm", "B=ollama:b", *WHY), "não existe"),
+        (("create", "m", "--arm", "A=ollama:a,prompt=v99", "--arm", "B=ollama:b", *WHY), "v99"),
+        (("create", "m", "--arm", "A=ollama:a,k=0", "--arm", "B=ollama:b", *WHY), "um valor não vale: k"),
+        (("create", "m", "--arm", "A=auto", "--arm", "B=ollama:b", *WHY), "provedor:modelo"),
+        (("create", "m", "--arm", "A=ollama", "--arm", "B=ollama:b", *WHY), "provedor:modelo"),
+        (("status", "nada"), "Não há experimento nada"),
+        (("pause", "nada", *WHY), "Não há experimento nada"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_portuguese(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = melancia("experiment", *arguments, data=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_change_without_a_reason_is_no_command(tmp_path: Path) -> None:
+    assert melancia("experiment", "pause", "modelos", data=tmp_path).returncode == 2
