@@ -4,8 +4,9 @@ Each answer is measured twice: with what is known of a right one (reference, key
 answerable), and without any of it, as a user's question is. AUC is the chance that a right answer scores
 higher than a wrong one (ties count half). Intervals are percentile bootstraps over questions (``RESAMPLES``
 resamples), since the answers to one question go together. ``--split design`` is what the weights were fitted
-on, so it cross-validates them by question (``FOLDS`` folds); ``--fit`` fits them anew and rewrites
-``melancia/evals/weights.py``. ``heldout`` (the default) was not looked at while the metrics were designed.
+on: it cross-validates them by question (``FOLDS`` folds), and carries them over from one of its files to the
+other; ``--fit`` fits them anew and rewrites ``melancia/evals/weights.py``. ``heldout`` (the default) was not
+looked at while the metrics were designed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from pprint import pformat
 from time import perf_counter, process_time
 from typing import Any
@@ -35,8 +37,15 @@ RIGHT = ("right", "refusal")
 WRONG = (
     "wrong-number", "unsupported", "negated", "english", "other-answer", "empty", "undue-refusal", "answered",
 )  # fmt: skip
+SPLITS = {
+    "design": ("design.jsonl", "tuning.jsonl"),
+    "first": ("design.jsonl",),
+    "heldout": ("heldout.jsonl",),
+}
+"""Name of a split → its files; ``first``: what ``design`` was in the first round."""
+FOLDER = PROJECT_DIR / "data" / "labelled"
 RESAMPLES = 2000
-FOLDS = 9
+FOLDS = 10
 PENALTY = 1.0
 _KIND_OF = {
     "numbers": "wrong-number", "statements": "unsupported", "polarity": "negated", "topic": "other-answer",
@@ -57,10 +66,10 @@ class Labelled:
     bare: Case
 
 
-def labelled(split: str) -> list[Labelled]:
-    """The labelled answers of a split (``design`` or ``heldout``)."""
-    text = (PROJECT_DIR / "data" / "labelled" / f"{split}.jsonl").read_text("utf-8")
-    return [answer for line in text.splitlines() for answer in _answers(json.loads(line))]
+def labelled(split: str, folder: Path = FOLDER) -> list[Labelled]:
+    """The labelled answers of a split of ``SPLITS``."""
+    lines = [line for name in SPLITS[split] for line in (folder / name).read_text("utf-8").splitlines()]
+    return [answer for line in lines for answer in _answers(json.loads(line))]
 
 
 def _answers(item: Mapping[str, Any]) -> list[Labelled]:
@@ -183,6 +192,25 @@ def cross_validated(
     return found
 
 
+def carried_over(
+    rows: Sequence[Labelled],
+    signals: Sequence[Mapping[str, float]],
+    inside: Flags,
+    *,
+    known: bool,
+    vectors: bool,
+) -> Values:
+    """Quality of each answer that is not ``inside``, by weights fitted on those that are; NaN inside."""
+    places = [int(at) for at in np.flatnonzero(inside)]
+    weights = fit([rows[at] for at in places], [signals[at] for at in places], known=known, vectors=vectors)
+    return np.array(
+        [
+            np.nan if held else _quality(row, found, weights, known=known, vectors=vectors)
+            for row, found, held in zip(rows, signals, inside, strict=True)
+        ]
+    )
+
+
 def _quality(
     row: Labelled, signals: Mapping[str, float], weights: Fitted, *, known: bool, vectors: bool
 ) -> float:
@@ -246,9 +274,9 @@ def _measured(evaluator: Evaluator, rows: Sequence[Labelled], *, known: bool) ->
     return np.array([score.values["quality"] for score in scores])
 
 
-def write_weights(embeddings: LocalEmbeddings) -> None:
+def write_weights(embeddings: LocalEmbeddings, folder: Path) -> None:
     """Fit on all of ``design`` and rewrite the constants."""
-    rows = labelled("design")
+    rows = labelled("design", folder)
     kinds = [row.kind for row in rows]
     fitted: dict[str, Any] = {}
     for vectors in (True, False):
@@ -278,12 +306,14 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--split", choices=("design", "heldout"), default="heldout")
     parser.add_argument("--fit", action="store_true", help="ajusta os pesos em design e os grava")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="onde estão as respostas rotuladas")
     given = parser.parse_args()
     embeddings = LocalEmbeddings()
     if given.fit:
-        write_weights(embeddings)
+        write_weights(embeddings, given.folder)
         return 0
-    rows = labelled(given.split)
+    rows = labelled(given.split, given.folder)
+    first = {row.question for row in labelled("first", given.folder)} if given.split == "design" else set()
     print(f"{given.split}: {len(rows)} respostas a {len({row.question for row in rows})} perguntas")
     for vectors in (True, False):
         evaluator = Evaluator(embeddings if vectors else None, corpus_idf())
@@ -291,6 +321,11 @@ def main() -> int:
             if given.split == "design":
                 signals = [evaluator.signals(row.case if known else row.bare) for row in rows]
                 values = cross_validated(rows, signals, known=known, vectors=vectors)
+                part_of_first = np.array([row.question in first for row in rows])
+                for inside in (part_of_first, ~part_of_first):
+                    carried = carried_over(rows, signals, inside, known=known, vectors=vectors)
+                    out = [int(at) for at in np.flatnonzero(~inside)]
+                    table("De um arquivo para o outro", carried[out], [rows[at] for at in out])
             else:
                 values = _measured(evaluator, rows, known=known)
             how = f"{'com' if known else 'sem'} referência, {'com' if vectors else 'sem'} vetores"

@@ -14,8 +14,13 @@ from melancia.evals.numbers import Number, folded, rounds_to
 
 MAX_OPERANDS = 20
 _TRIPLES = 8
+_EXACT = 3  # significant digits that hardly agree by chance
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
-_OPERATOR = re.compile(r"^[a-z%²\s)(]{0,14}?([+×x*÷/:−–-])[\s(]*(?:r\$|us\$)?\s*$")
+_OPERATOR = re.compile(
+    r"^[a-z%²\s)(]{0,14}?([+×x*÷/:−–-]|\bvezes\b|\bdividid[oa]s? por\b)"
+    r"(?:\s+[ao]s?\b)?[\s(]*(?:r\$|us\$)?\s*$"
+)
+_SPELT = {"vezes": "×"} | {f"dividid{ending} por": "÷" for ending in ("o", "a", "os", "as")}
 _RESULT = re.compile(
     r"^[a-z%²\s)]{0,14}?"
     r"(?:[=≈→]|\b(?:da|dao|sao|resultam?(?: em)?|fica|igual a|vira|equivale a|chega a|chegamos a)\b)"
@@ -35,7 +40,7 @@ def written_sums(text: str, found: Sequence[Number]) -> dict[int, bool]:
             match = _OPERATOR.match(plain[found[end].end : found[end + 1].start])
             if not match:
                 break
-            operators.append(match[1])
+            operators.append(_SPELT.get(match[1], match[1]))
             end += 1
         if operators and end + 1 < len(found):
             between = plain[found[end].end : found[end + 1].start]
@@ -80,11 +85,26 @@ def _pairs(pool: Sequence[tuple[Decimal, str]]) -> Iterator[float]:
             if sign == "%":
                 yield x * (1 + y / 100)
                 yield x * (1 - y / 100)
+                if y < 100:
+                    yield x / (1 - y / 100)
     for value, unit in pool:
-        if unit == "%":
-            yield 1 - float(value) / 100
-        if value:
-            yield 1 / float(value)
+        yield from _alone(value, unit)
+
+
+def _alone(value: Decimal, unit: str) -> Iterator[float]:
+    if unit == "%":
+        yield 1 - float(value) / 100
+    if value:
+        yield 1 / float(value)
+    if 0 < value < 1:
+        yield 1 - float(value)
+    if _digits(value) >= _EXACT:
+        yield 2 * float(value)  # “in both groups”
+
+
+def _digits(value: Decimal) -> int:
+    """How many significant digits."""
+    return len(value.normalize().as_tuple().digits)
 
 
 def _triples(pool: Sequence[tuple[Decimal, str]]) -> Iterator[float]:

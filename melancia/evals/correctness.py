@@ -4,8 +4,8 @@
 numbers needs each of them exactly, in any way of writing; one without, its words' stems); ``numbers``: share
 of the reference's numbers in the answer; ``recall``: idf-weighted share of the reference's stems in the
 answer (token recall as in SQuAD, Rajpurkar et al. 2016, doi:10.18653/v1/D16-1264, on stems with weights);
-``polarity``: see ``polarity``. Parts that the case has nothing for are None. Correctness is the mean of the
-first three times polarity.
+``polarity``, ``roles``, ``verdict``: see the modules ``polarity``, ``roles`` and ``verdicts``. Parts that the
+case has nothing for are None. Correctness is the mean of the first three times polarity.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from melancia.evals.numbers import numbers, same
 from melancia.evals.polarity import Idf, places, polarity
+from melancia.evals.roles import roles
 from melancia.evals.sources import split
+from melancia.evals.verdicts import verdicts_agree
 from melancia.text import stems
 
 _PREFIX = 5
@@ -27,6 +29,8 @@ class Agreement:
     numbers: float | None
     recall: float | None
     polarity: float
+    roles: float
+    verdict: float
 
     @property
     def value(self) -> float:
@@ -35,8 +39,11 @@ class Agreement:
         return self.polarity * sum(parts) / len(parts) if parts else 0.0
 
 
-def agreement(answer: str, reference: str, key_facts: Sequence[str], idf: Idf) -> Agreement:
+def agreement(
+    answer: str, reference: str, key_facts: Sequence[str], idf: Idf, question: str = ""
+) -> Agreement:
     """How ``answer`` agrees with ``reference`` and ``key_facts``; one of them may be missing."""
+    texts = [sentence.text for sentence in split(answer)]
     said = frozenset(stems(answer))
     facts = [_fact(fact, answer, said) for fact in key_facts]
     return Agreement(
@@ -44,10 +51,12 @@ def agreement(answer: str, reference: str, key_facts: Sequence[str], idf: Idf) -
         numbers=_numbers(answer, reference),
         recall=_recall(said, reference, idf),
         polarity=polarity(
-            [sentence.text for sentence in split(answer)],
+            texts,
             places(sentence.text for sentence in split(reference)),
             idf,
         ),
+        roles=roles(texts, reference, question, idf),
+        verdict=verdicts_agree(answer, reference),
     )
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from melancia.evals import figures, statements
 from melancia.evals.polarity import Places, polarity
+from melancia.evals.slots import Slot, in_place
 from melancia.evals.sources import Evidence, Sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Each in [0, 1]; ``statements``, ``numbers`` and ``polarity`` are means, ``worst_…`` minima; ``sums``:
-    the share of the written sums that are right, 1 without any.
+    """Each in [0, 1]; ``statements``, ``numbers`` and ``polarity`` are means, ``worst_…`` minima;
+    ``in_place``: see ``slots``; ``alike``: see ``statements``.
     """
 
     statements: float
@@ -26,7 +27,8 @@ class Grounding:
     worst_number: float
     polarity: float
     worst_polarity: float
-    sums: float
+    in_place: float
+    alike: float
 
     @property
     def value(self) -> float:
@@ -34,13 +36,17 @@ class Grounding:
         return self.worst_statement * self.worst_number * self.worst_polarity
 
 
-def grounding(answer: Sequence[Sentence], given: Evidence, known: Places) -> Grounding:
-    """How ``answer`` is grounded in ``given``, whose words stand as ``known``. Nothing said: all 0."""
+def grounding(
+    answer: Sequence[Sentence], given: Evidence, known: Places, numbers: Sequence[Slot]
+) -> Grounding:
+    """How ``answer`` is grounded in ``given``, whose words stand as ``known``, and numbers as ``numbers``.
+
+    Nothing said: all 0.
+    """
     if not answer:
-        return Grounding(0, 0, 0, 0, 0, 0, 0)
+        return Grounding(0, 0, 0, 0, 0, 0, 0, 0)
     written = figures.sums(answer)
     found = [value for values in figures.support(answer, given, written) for value in values]
-    right = [result for results in written for result in results.values()]
     texts = [sentence.text for sentence in answer]
     return Grounding(
         statements=statements.share(answer, given),
@@ -49,5 +55,6 @@ def grounding(answer: Sequence[Sentence], given: Evidence, known: Places) -> Gro
         worst_number=min(found, default=1.0),
         polarity=polarity(texts, known, given.idf),
         worst_polarity=min(polarity([text], known, given.idf) for text in texts),
-        sums=sum(right) / len(right) if right else 1.0,
+        in_place=in_place(answer, numbers, given.asked_numbers, given.idf),
+        alike=statements.alike(answer, given),
     )

@@ -1,9 +1,9 @@
 """Numbers of a Portuguese text: what they are worth, whatever way they are written. Pure functions.
 
-“R$ 1.200,00”, “1200 reais” and “1,2 mil reais” are the same number; so are “12 %”, “12 por cento” and “0,12”.
-Citations ``[n]``, the markers of a list and digits inside a word (ME1) are not numbers of the answer. Numbers
-in words count from four on, and from two on before a unit (“duas semanas”): “um” and “dois” are mostly
-articles and pointers.
+“R$ 1.200,00”, “1200 reais” and “1,2 mil reais” are the same number; so are “12 %”, “12 por cento” and “0,12”,
+“quatro em cada dez” and “40 %”, “duas semanas” and “14 dias”. Citations ``[n]``, the markers of a list and
+digits inside a word (ME1) are not numbers of the answer. Numbers in words count from four on, and from two on
+before a unit (“duas semanas”): “um” and “dois” are mostly articles and pointers.
 """
 
 import re
@@ -39,9 +39,11 @@ _UNITS = {
     "anos": "a", "vez": "×", "vezes": "×", "ponto": "pp", "pontos": "pp", "p.p": "pp", "px": "px",
     "pixel": "px", "pixels": "px",
 }  # fmt: skip
+_DAYS = {"d": 1, "sem": 7, "m": 30, "a": 360}
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True) if "$" not in unit)
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 _DIGITS = r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:[.,]\d+)?"
+_TIMES = r"vezes\s+(?:[ao]s?\s+)?(?:r\$\s*)?\d"  # a product, not a unit
 _SPELT = rf"(?:{_TENS}) e (?:um|uma|{'|'.join(_WORDS)})|{'|'.join(_WORDS)}"
 _DATE = rf"(?P<day>\d{{1,2}})(?:º|o)?(?: de (?P<month>{'|'.join(_MONTHS)})|/(?P<slash>\d{{1,2}})(?![\d/]*,))"
 _YEAR = r"(?:(?: de |/)(?P<year>\d{4}))?"
@@ -49,8 +51,10 @@ _NUMBER = re.compile(
     rf"(?<![\w.,/]){_DATE}{_YEAR}\b"
     rf"|(?:(?P<money>r\$|us\$)\s*)?(?<![\w])(?<!\d[.,])(?:(?P<digits>{_DIGITS})|(?P<word>{_SPELT})\b)"
     rf"(?:\s+(?P<scale>{_SCALE})\b)?"
-    rf"(?:\s*(?P<unit>(?:{_UNIT})(?!\w)))?(?![a-z_])"
+    rf"(?:\s*(?P<unit>(?!{_TIMES})(?:{_UNIT})(?!\w)))?(?![a-z_])"
 )
+_EACH = rf"{_DIGITS}|um|uma|{'|'.join(_WORDS)}"
+_OF_EACH = re.compile(rf"(?<![\w.,])(?P<part>{_EACH}) em cada (?P<whole>{_EACH})\b")
 _RANGE = re.compile(r"^\s*(?:a|e|ou|ate|-|–)\s*$")
 _CITATION = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\](?!\()")
 _MARKER = re.compile(r"^(\s*)\d{1,2}[.)]\s", re.MULTILINE)
@@ -79,8 +83,9 @@ class Number:
 def numbers(text: str) -> list[Number]:
     """The numbers of ``text`` in order."""
     plain = _blank(_LINK, _blank(_MARKER, _blank(_CITATION, folded(text))))
-    read = [_read(match) for match in _NUMBER.finditer(plain)]
-    found = [number for number in read if number is not None]
+    shares = [_share(match) for match in _OF_EACH.finditer(plain)]
+    read = [_read(match) for match in _NUMBER.finditer(_blank(_OF_EACH, plain))]
+    found = sorted([*shares, *(number for number in read if number is not None)], key=lambda n: n.start)
     for place, (first, second) in enumerate(pairwise(found)):
         if not first.unit and second.unit == "%" and _RANGE.match(plain[first.end : second.start]):
             found[place] = replace(first, unit="%")
@@ -88,7 +93,11 @@ def numbers(text: str) -> list[Number]:
 
 
 def same(a: Number, b: Number) -> bool:
-    """Whether both are the same number, exactly. A unit that only one has decides nothing."""
+    """Whether both are the same number, exactly. A unit that only one has decides nothing; a month has 30
+    days, and a year 12 months.
+    """
+    if a.unit in _DAYS and b.unit in _DAYS:
+        return a.value * _DAYS[a.unit] == b.value * _DAYS[b.unit]
     if "date" in (a.unit, b.unit) or not compatible(a.unit, b.unit):
         return a.unit == b.unit and a.value == b.value
     if a.unit == b.unit:
@@ -111,7 +120,7 @@ def rounds_to(exact: Decimal | float, shown: Number) -> bool:
 
 def compatible(a: str, b: str) -> bool:
     """Whether numbers of these units may be the same one."""
-    return a == b or not a or not b
+    return a == b or not a or not b or (a in _DAYS and b in _DAYS)
 
 
 def folded(text: str) -> str:
@@ -145,6 +154,14 @@ def _read(match: re.Match[str]) -> Number | None:
     if unit == "¢":
         value, unit, places = value / 100, "R$", places + 2
     return Number(value, unit, places, start, end)
+
+
+def _share(match: re.Match[str]) -> Number:
+    part, whole = (
+        _digits(text)[0] if text[0].isdigit() else Decimal(_ONES.get(text) or _WORDS[text])
+        for text in match.groups()
+    )
+    return Number(part / whole if whole else part, "", 2, *match.span())
 
 
 def _digits(text: str) -> tuple[Decimal, int]:

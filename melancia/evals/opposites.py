@@ -1,43 +1,71 @@
-"""Words of Portuguese that say the contrary of each other, and words that negate. Data, and one look-up."""
+"""Words of Portuguese that say the contrary of each other, and words that negate. Data, and one look-up.
+
+In ``_GROUPS``, every word left of a bar is a contrary of every word right of it; a verb stands for its forms
+that share its stem, and irregular forms stand beside it. A prefix of negation makes a contrary of any word.
+"""
 
 from functools import lru_cache
 
 from melancia.text import fold, stems
 
-NEGATIONS = frozenset("nao nunca nem jamais tampouco nenhum nenhuma ninguem nada".split())
-WITHOUT = "sem"
-_PAIRS = """
-aumentar reduzir; aumentar diminuir; aumenta diminui; aumento reducao; aumento queda; aumentar baixar
-elevar reduzir; eleva reduz; elevar baixar; subir cair; subir descer; sobe cai; sobe desce; subiu caiu
-subir baixar; crescer cair; cresce cai; crescimento queda; crescer encolher; reduzir subir; ampliar reduzir
-ampliar restringir; expandir reduzir; maior menor; maiores menores; mais menos; alto baixo; alta baixa
-altos baixos; altas baixas; acima abaixo; superior inferior; maximo minimo; maxima minima; teto piso
-muito pouco; muitos poucos; muita pouca; muitas poucas; antes depois; antes apos; sempre nunca; todos nenhum
-inicio fim; comecar terminar; comeca termina; primeiro ultimo; primeira ultima; novo antigo; novos antigos
-curto longo; curta longa; rapido lento; rapida lenta; depressa devagar; cedo tarde; antecipar adiar
-incluir excluir; inclua exclua; inclui exclui; incluindo excluindo; dentro fora; interno externo
-entrar sair; entra sai; adicionar remover; adicione remova; manter retirar; colocar tirar; manter mudar
-mantem muda; abrir fechar; abre fecha; ativar pausar; ativar desativar; ative pause; ativa desativa
-ligar desligar; ligue desligue; iniciar encerrar; continuar parar; acelerar frear
-separar juntar; separe junte
-concentrar dividir; concentrar espalhar; soma subtrai; somar subtrair; multiplicar dividir
-multiplicado dividido; numerador denominador; bruto liquido; bruta liquida; fixo variavel; fixa variavel
-total parcial; direto indireto; direta indireta; automatico manual; automatica manual; publico privado
-melhor pior; melhores piores; melhorar piorar; melhora piora; ganhar perder; ganha perde; ganho perda
-ganhas perdidas; lucro prejuizo; positivo negativo; positiva negativa; favoravel desfavoravel
-vantagem desvantagem; vantajoso desvantajoso; barato caro; barata cara; gratis pago; gratuito pago
-gratuita paga; comprar vender; comprador vendedor; pagar receber; paga recebe; igual diferente
-iguais diferentes; mesmo diferente; mesma diferente; principal secundario; principal secundaria
-permitir proibir; permite proibe; permitido proibido; permitida proibida; permitir impedir; permite impede
-aceitar recusar; aceita recusa; aprovar reprovar; aprovado reprovado; obrigatorio opcional
-obrigatoria opcional; obrigatorio facultativo; exigir dispensar; exige dispensa; necessario desnecessario
-precisa dispensa; recomendar desaconselhar; usar evitar; use evite; recomendado evitado; ajudar atrapalhar
-ajuda atrapalha; compensa prejudica; favorece prejudica; facil dificil; forte fraco; suficiente insuficiente
-previsivel imprevisivel; regular irregular; certo errado; correto incorreto; valido invalido
-verdadeiro falso; possivel impossivel; confiavel enganoso; funciona engana; conta ignora; considera ignora
-separado junto; visivel oculto; mostra esconde; mostrar esconder; aparece some; disponivel indisponivel
-limitado ilimitado; apto inapto; quente frio; cheio vazio; perto longe; proximo distante; raro frequente
-raramente frequentemente; apertar afrouxar; apertada frouxa; endemico generico; amplo restrito; ampla exata
+NEGATIONS = frozenset("nao nunca nem jamais tampouco ninguem nada".split())
+"""What negates the words after it."""
+NEXT_ONLY = frozenset("sem nenhum nenhuma".split())
+"""What negates the next content word alone."""
+_PREFIXES = ("des", "in", "im", "ir")
+_MIN_STEM = 5  # “contar” and “descontar” are no contraries; short stems are left alone
+_GROUPS = """
+aumentar aumento elevar eleva subir sobe crescer cresce crescimento ampliar expandir encarecer
+    | reduzir reducao diminuir baixar cair cai queda descer desce encolher cortar baratear;
+mais maior maiores acima superior superar ultrapassar exceder excede | menos menor menores abaixo inferior;
+alto alta altos altas elevado elevada | baixo baixa baixos baixas reduzido reduzida;
+maximo maxima teto | minimo minima piso;
+muito muita muitos muitas bastante | pouco pouca poucos poucas;
+antes antecipar | depois apos adiar;
+sempre | nunca raramente;
+todos todas ambos ambas | nenhum nenhuma;
+apenas somente unico unica exclusivo exclusiva | tambem varios varias diversos diversas;
+inicio comeco comecar iniciar abrir abre | fim final terminar encerrar fechar;
+primeiro primeira primeiros primeiras | ultimo ultima ultimos ultimas;
+novo nova novos novas recente | antigo antiga antigos antigas velho velha;
+curto curta encurtar | longo longa alongar prolongar;
+rapido rapida depressa acelerar | lento lenta devagar frear;
+frente | tras; cedo | tarde; adiantar antecipar | atrasar adiar;
+incluir inclui inclua entrar entra dentro adicionar somar acrescentar
+    | excluir exclui exclua sair sai fora remover descontar subtrair subtrai;
+interno interna | externo externa;
+manter mantem mantenha conservar continuar continue seguir segue
+    | retirar mudar trocar parar encerrar interromper suspender pausar;
+ativar ligar ligue reativar | desativar desligar desligue pausar;
+separar dividir isolar espalhar | juntar misturar agrupar concentrar unir;
+multiplicar | dividir; numerador | denominador; crescente | decrescente; entrada | saida; origem | destino;
+bruto bruta | liquido liquida; fixo fixa | variavel variaveis; direto direta | indireto indireta;
+total totais inteiro inteira completo completa | parcial parciais;
+automatico automatica | manual manuais;
+publico publica aberto aberta | privado privada fechado fechada;
+melhor melhores melhorar favorecer beneficiar ajudar vantagem vantajoso diferencial positivo positiva
+    favoravel | pior piores piorar prejudicar atrapalhar desvantagem negativo negativa desfavoravel;
+ganhar ganho lucro lucrar | perder perde perda prejuizo;
+barato barata | caro cara; gratis gratuito gratuita | pago paga;
+igual iguais identico semelhante parecido | diferente diferentes distinto distinta;
+principal | secundario secundaria;
+permitir autorizar liberar aceitar aprovar | proibir impedir vetar bloquear recusar rejeitar reprovar;
+obrigatorio obrigatoria exigir necessario necessaria precisar indispensavel
+    | opcional facultativo facultativa dispensar dispensavel desnecessario;
+recomendar recomendavel usar aproveitar convem preferir | evitar desaconselhar;
+facil simples | dificil complexo complicado;
+forte | fraco fraca;
+certo certa correto correta verdadeiro verdadeira acertar | errado errada falso falsa errar engano;
+confiavel seguro segura garantido | enganoso arriscado duvidoso;
+mostrar exibir aparecer aparece revelar visivel | esconder sumir some ocultar desaparecer;
+considerar contar reconhecer enxergar | ignorar desconsiderar descartar;
+lembrar | esquecer; quente | frio; cheio cheia | vazio vazia; perto proximo proxima | longe distante;
+raro rara raramente | frequente frequentes frequentemente;
+apertar restringir restrito restrita limitar | afrouxar frouxa alargar amplo ampla;
+generico generica geral amplo ampla | exato exata especifico especifica;
+sucesso acerto | fracasso falha; presente presenca | ausente ausencia; causa | efeito consequencia;
+existir existe sobrar | faltar; bastar suficiente | insuficiente; confirmar | negar desmentir;
+compensar | desperdicar; atrair atrai | afastar
 """
 
 
@@ -51,19 +79,27 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {}
-    for pair in fold(_PAIRS).replace("\n", ";").split(";"):
-        if pair.strip():
-            first, second = (stem(word) for word in pair.split())
-            table.setdefault(first, set()).add(second)
-            table.setdefault(second, set()).add(first)
-    return {word: frozenset(others - {word}) for word, others in table.items()}
+    for group in fold(_GROUPS).split(";"):
+        left, right = ({stem(word) for word in side.split()} for side in group.split("|"))
+        for words, others in ((left, right), (right, left)):
+            for word in words:
+                table.setdefault(word, set()).update(others - {word})
+    return {word: frozenset(others) for word, others in table.items()}
 
 
+@lru_cache(maxsize=20_000)
 def opposites(stemmed: str) -> frozenset[str]:
     """Stems that say the contrary of ``stemmed``."""
-    return _table().get(stemmed, frozenset())
+    found = set(_table().get(stemmed, ()))
+    if len(stemmed) >= _MIN_STEM:
+        found.update(prefix + stemmed for prefix in _PREFIXES)
+    for prefix in _PREFIXES:
+        rest = stemmed.removeprefix(prefix)
+        if rest != stemmed and len(rest) >= _MIN_STEM:
+            found.add(rest)
+    return frozenset(found)
 
 
 def has_opposite(word: str) -> bool:
-    """Whether a folded word has a contrary."""
+    """Whether a folded word has a contrary in the list."""
     return stem(word) in _table()

@@ -4,21 +4,22 @@ Range [0, 1], 1: no contradiction. For each content word of the answer, the plac
 same word, or its opposite, are compared by how well the words around them agree (idf-weighted share). Where
 the best place has the other polarity (negated here and not there, or the opposite word) by a margin, that
 margin counts; the score is 1 minus its mean over the words. After the idea of aligning negation and antonyms
-in textual entailment (MacCartney & Manning 2008, aclanthology.org/C08-1066), without a parser. It does not
-see two subjects exchanged for each other.
+in textual entailment (MacCartney & Manning 2008, aclanthology.org/C08-1066), without a parser. Two
+subjects exchanged for each other are left to ``roles``.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from melancia.evals.opposites import NEGATIONS, WITHOUT, has_opposite, opposites, stem
+from melancia.evals.opposites import NEGATIONS, NEXT_ONLY, has_opposite, opposites, stem
 from melancia.text import fold, stems
 
 _TOKEN = re.compile(r"[0-9a-z]+(?:[.,][0-9]+)*|[,;:.!?()—–]")
 _BREAKS = frozenset(",;:.!?()—–") | {"mas", "sim", "porque", "pois"}
 _REACH = 3  # content words after a negation that it may negate
 _NEAR, _FAR = 5, 7
+_FADING = 0.3
 _MAX_IDF = 2.0  # agreement of common words counts nearly as much as of rare ones: an answer paraphrases
 
 Token = tuple[str, bool]
@@ -36,7 +37,7 @@ def tokens(text: str) -> tuple[Token, ...]:
             left = 0
         elif word in NEGATIONS:
             left = _REACH
-        elif word == WITHOUT:
+        elif word in NEXT_ONLY:
             left = 1
         elif stems(word) or has_opposite(word):
             found.append((stem(word), left > 0))
@@ -63,20 +64,31 @@ def polarity(answer: Sequence[str], known: Places, idf: Idf) -> float:
 def _margins(row: Sequence[Token], known: Places, idf: Idf) -> list[float]:
     found = []
     for at, (word, negated) in enumerate(row):
-        around = _around(row, at, _NEAR)
-        total = sum(min(_MAX_IDF, idf(other)) for other in around)
+        weights = _weights(row, at, idf)
+        total = sum(weights.values())
         if word[0].isdigit() or not total:
             continue
         agree, contradict = 0.0, 0.0
         for other, flipped in [(word, False), *((opposite, True) for opposite in opposites(word))]:
             for there, context in known.get(other, ()):
-                share = sum(min(_MAX_IDF, idf(near)) for near in around & context) / total
+                share = sum(weight for near, weight in weights.items() if near in context) / total
                 if (there == negated) != flipped:
                     agree = max(agree, share)
                 else:
                     contradict = max(contradict, share)
         found.append(max(0.0, contradict - agree))
     return found
+
+
+def _weights(row: Sequence[Token], at: int, idf: Idf) -> dict[str, float]:
+    """Weight of each word around, the less the farther."""
+    weights: dict[str, float] = {}
+    for place in range(max(0, at - _NEAR), min(len(row), at + _NEAR + 1)):
+        if place != at:
+            word = row[place][0]
+            weight = min(_MAX_IDF, idf(word)) / (1 + _FADING * (abs(place - at) - 1))
+            weights[word] = max(weight, weights.get(word, 0.0))
+    return weights
 
 
 def _around(row: Sequence[Token], at: int, reach: int) -> frozenset[str]:

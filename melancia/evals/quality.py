@@ -6,7 +6,7 @@ the probability of being right, ``1 ÷ (1 + Σ priorₖ·exp(−lₖ))``: the po
 being wrong, each seen by its own signals only. One clear fault is enough to pull it down; no metric that gets
 better lowers it.
 
-Weights were fitted on the labelled answers of the development questions by ``python -m bench.metrics --fit``.
+Weights were fitted on the labelled answers of the design questions by ``python -m bench.metrics --fit``.
 What the question decides alone is no matter of odds: an empty answer is worth 0, and so is, where it is known
 whether the base has the answer, a refusal that is not due or an answer where one was. A refusal of which that
 is not known is as good as the sources are far from the question.
@@ -20,13 +20,13 @@ from melancia.evals.weights import PRIORS, WEIGHTS
 Signals = Mapping[str, float]
 Fitted = Mapping[str, Mapping[str, Mapping[str, float]]]
 WAYS: dict[str, tuple[str, ...]] = {
-    "numbers": ("numbers", "worst_number", "sums", "facts", "reference_numbers"),
-    "statements": ("worst_statement",),
-    "polarity": ("polarity", "facts", "reference_polarity"),
-    "topic": ("words", "closeness", "worst_statement", "facts", "recall", "reference_closeness"),
+    "numbers": ("numbers", "worst_number", "in_place", "facts"),
+    "statements": ("worst_statement", "alike"),
+    "polarity": ("polarity", "reference_polarity", "roles", "verdict"),
+    "topic": ("words", "closeness", "statements", "facts", "recall", "reference_closeness"),
     "language": ("language",),
-    "evidence": ("statements", "evidence"),
-    "refusal": ("absence",),
+    "evidence": ("statements", "evidence", "covered"),
+    "refusal": ("absence", "uncovered"),
 }
 """Way of being wrong → the signals that see it."""
 ALONE = ("refusal",)

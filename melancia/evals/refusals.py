@@ -16,7 +16,8 @@ from melancia.llms.extractive import NOT_FOUND
 from melancia.text import fold, sentences
 
 _MATERIAL = (
-    r"(?:fontes?|bases?(?! de (?:calculo|clientes|compradores|dados de))|documentos?|documentacao"
+    r"(?:fontes?|bases?(?! (?:de (?:calculo|clientes|compradores|dados de)|legal|juridica)\b)"
+    r"|documentos?|documentacao"
     r"|materia(?:l|is)|trechos?|passage(?:m|ns)|artigos?|conteudos?"
     r"|contexto|textos?|informac(?:ao|oes)|acervo|referencias?)"
 )
@@ -28,7 +29,8 @@ _HOLDS = (
 _ABLE = (
     r"(?:responder|orientar|ajudar|atender|afirmar|dizer|informar|indicar|recomendar|opinar|confirmar|arriscar"
     r"|cumprir|passar|seguir|fazer|obedecer|palpitar|chutar|inventar|revelar|mostrar|traduzir|compartilhar"
-    r"|calcular|explicar|dar|assumir|mudar|ignorar)"
+    r"|calcular|explicar|dar|assumir|mudar|ignorar|reproduzir|copiar|transcrever|repetir|imprimir|expor|exibir"
+    r"|divulgar|fornecer|entregar|abandonar|sair)"
 )
 # A stretch of a clause: what says “not” and what it is about stand in one.
 _GAP = r"[^.;!?]"
@@ -50,7 +52,8 @@ _REFUSALS = (
     rf"\bnao (?:posso|consigo|vou|devo|da para|tenho como|saberia|sei|me cabe|sou capaz de|quero)\s+"
     rf"(?:\w+ ){{0,2}}?{_ABLE}\b",
     r"\bnao (?:compartilho|revelo|mostro|divulgo|obedeco|assumo|mudo|dou|opino|respondo"
-    r"|atendo|cubro|abordo|sigo)\b",
+    r"|atendo|cubro|abordo|sigo|reproduzo|copio|transcrevo|repito|imprimo|exponho|exibo|forneco|entrego"
+    r"|abandono|saio)\b",
     r"\bso (?:respondo|trato|falo|atendo|posso (?:responder|falar|tratar))\b",
     rf"\bnao (?:e|foi|seria) possivel (?:\w+ ){{0,2}}?{_ABLE}\b",
     r"\bnao (?:e|sao|foi|foram|esta|estao) (?:encontr|localiz|abord|cobert|mencion|trat|respond|document)\w*",

@@ -15,11 +15,13 @@ from melancia.evals.language import language
 from melancia.evals.polarity import Places, places
 from melancia.evals.quality import Signals
 from melancia.evals.relevance import Relevance, asked, words
+from melancia.evals.slots import Slot, slots
 from melancia.evals.sources import Evidence, Idf, Sentence, evidence, split, without_citations
 from melancia.evals.vectors import Vectors
 
 _KEPT = 64
 _NEARLY = 10.0
+_MAX_IDF = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Given:
 
     evidence: Evidence
     places: Places
+    slots: tuple[Slot, ...]
 
 
 class Prepared:
@@ -46,7 +49,7 @@ class Prepared:
                 self._known.move_to_end(key)
                 return self._known[key]
         found = evidence(case, self._idf)
-        given = Given(found, places(sentence.text for sentence in found.sentences))
+        given = Given(found, places(sentence.text for sentence in found.sentences), slots(found.sentences))
         with self._lock:
             self._known[key] = given
             while len(self._known) > _KEPT:
@@ -76,8 +79,8 @@ def read(case: Case, given: Given) -> Reading:
         case=case,
         given=given,
         sentences=sentences,
-        grounding=grounding(sentences, given.evidence, given.places),
-        agreement=agreement(case.answer, case.reference, case.key_facts, idf) if known else None,
+        grounding=grounding(sentences, given.evidence, given.places, given.slots),
+        agreement=agreement(case.answer, case.reference, case.key_facts, idf, asked(case)) if known else None,
         words=words(asked(case), case.answer, idf),
         language=language(case.answer),
     )
@@ -97,12 +100,14 @@ def answer_signals(reading: Reading, vectors: Vectors | None) -> Signals:
     found = {
         "numbers": grounded.numbers,
         "worst_number": grounded.worst_number,
-        "sums": float(grounded.sums == 1),
+        "in_place": grounded.in_place,
         "statements": grounded.statements,
         "worst_statement": grounded.worst_statement,
+        "alike": grounded.alike,
         "polarity": grounded.polarity,
         "words": reading.words,
         "language": reading.language,
+        "covered": _covered(reading.given.evidence),
     }
     if agreed is not None:
         # A part that the reference has nothing for is not against the answer.
@@ -110,6 +115,8 @@ def answer_signals(reading: Reading, vectors: Vectors | None) -> Signals:
         found["reference_numbers"] = 1.0 if agreed.numbers is None else agreed.numbers
         found["recall"] = 1.0 if agreed.recall is None else agreed.recall
         found["reference_polarity"] = agreed.polarity
+        found["roles"] = agreed.roles
+        found["verdict"] = agreed.verdict
     if vectors is not None:
         bearing = relevance(reading, vectors)
         found["closeness"] = bearing.closeness
@@ -118,15 +125,15 @@ def answer_signals(reading: Reading, vectors: Vectors | None) -> Signals:
         if agreed is not None and reference:
             pair = vectors.passages([reference, without_citations(reading.case.answer)])
             found["reference_closeness"] = float(pair[0] @ pair[1])
-    else:
-        found["evidence"] = _covered(reading.given.evidence)
     return found
 
 
 def refusal_signals(case: Case, given: Given, vectors: Vectors | None) -> Signals:
     """Signals of a refusal: how far the sources are from the question. Raises EmbeddingError."""
-    near = _evidence(case, vectors) if vectors is not None else _covered(given.evidence)
-    return {"absence": 1 - near}
+    found = {"uncovered": 1 - _covered(given.evidence)}
+    if vectors is not None:
+        found["absence"] = 1 - _evidence(case, vectors)
+    return found
 
 
 def _evidence(case: Case, vectors: Vectors) -> float:
@@ -140,9 +147,9 @@ def _evidence(case: Case, vectors: Vectors) -> float:
 
 
 def _covered(given: Evidence) -> float:
-    """How much of the question's weight the best sentence has, saturating at 1."""
+    """How much of the question's weight the best place has, saturating at 1."""
     best = max(
-        (sum(given.idf(stem) for stem in given.asked & set(sentence.stems)) for sentence in given.sentences),
+        (sum(min(_MAX_IDF, given.idf(stem)) for stem in given.asked & window) for window in given.windows),
         default=0.0,
     )
     return best / (best + _NEARLY)

@@ -35,6 +35,7 @@ def test_a_number_of_another_subject_is_less_supported_than_the_right_one() -> N
         ("Gastei 180 e vendi 1.500, qual o ACOS?", "O ACOS é de 12%."),
         ("Vendo a R$ 200 com margem de 15%, quanto sobra?", "Sobram R$ 30,00."),
         ("O fornecedor demora 35 dias e o centro recebe em 8, quanto dá?", "São 43 dias."),
+        ("Um custo de R$ 70 com margem de 30% do preço, quanto cobro?", "Cobre R$ 100,00."),
         ("Preço 180, conversão 3% e meta 12%: lance?", "Até R$ 0,65 por clique."),
     ],
 )
@@ -53,6 +54,9 @@ def test_what_does_not_follow_is_not(answer: str) -> None:
         ("1.728 ÷ 9.720 = 17,8%", True),
         ("1.728 ÷ 9.720 = 19,8%", False),
         ("35 + 4 + 8 = 47 dias", True),
+        ("160 vezes 18 reais = 2.880", True),
+        ("160 vezes 18 reais = 2.580", False),
+        ("1.728 dividido por 9.720 dá 17,8%", True),
         ("180 × 0,03 × 0,12 dá cerca de R$ 0,65", True),
         ("16 × 0,02 × 0,98 ÷ 0,004² = 19.600", True),
         ("16 × 0,02 × 0,98 ÷ 0,004² = 78.400", False),

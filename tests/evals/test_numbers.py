@@ -55,6 +55,10 @@ def test_any_text_is_read_and_positions_lie_inside_it(text: str) -> None:
         ("4/3/2027", "4 de março de 2027"),
         ("19,6 mil", "19.600"),
         ("2 milhões", "2.000.000"),
+        ("quatro em cada dez pedidos", "40%"),
+        ("5 em cada 1.000", "0,5%"),
+        ("duas semanas", "14 dias"),
+        ("um prazo de 60 dias", "dois meses"),
     ],
 )
 def test_two_writings_of_one_number(a: str, b: str) -> None:

@@ -12,7 +12,11 @@ from melancia.evals.correctness import agreement
 from melancia.evals.grounding import Grounding, grounding
 from melancia.evals.opposites import opposites, stem
 from melancia.evals.polarity import places, polarity, tokens
+from melancia.evals.roles import roles
+from melancia.evals.slots import in_place, slots
 from melancia.evals.sources import evidence, split
+from melancia.evals.verdicts import verdicts_agree
+from melancia.text import fold
 from tests.evals.cases import BARE, KNOWN, RIGHT, UNSUPPORTED, WRONG, answer
 
 
@@ -22,7 +26,8 @@ def flat(_: str) -> float:
 
 def grounded(text: str) -> Grounding:
     given_ = evidence(replace(BARE, answer=text), flat)
-    return grounding(split(text), given_, places(sentence.text for sentence in given_.sentences))
+    known = places(sentence.text for sentence in given_.sentences)
+    return grounding(split(text), given_, known, slots(given_.sentences))
 
 
 def correct(text: str) -> float:
@@ -86,15 +91,71 @@ def test_a_negation_ends_with_its_clause() -> None:
     assert dict(tokens("Não cobra frete, mas cobra comissão."))[stem("comissao")] is False
 
 
-@pytest.mark.parametrize(("a", "b"), [("maior", "menor"), ("sempre", "nunca"), ("antes", "depois")])
+def test_nenhum_negates_the_next_word_alone() -> None:
+    found = dict(tokens("Sem nenhum pedido o lance sobe."))
+    assert found[stem("pedido")] is True
+    assert found[stem("lance")] is False
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("maior", "menor"),
+        ("sempre", "nunca"),
+        ("antes", "depois"),
+        ("permite", "proíbe"),
+        ("obrigatório", "opcional"),
+        ("correta", "incorreta"),
+        ("vantagem", "desvantagem"),
+    ],
+)
 def test_opposites_go_both_ways(a: str, b: str) -> None:
-    assert stem(b) in opposites(stem(a))
-    assert stem(a) in opposites(stem(b))
+    first, second = stem(fold(a)), stem(fold(b))
+    assert second in opposites(first)
+    assert first in opposites(second)
 
 
 def test_an_answer_to_another_question_shares_fewer_words_with_it() -> None:
     own = relevance.words(KNOWN.question, RIGHT, flat)
     assert relevance.words(KNOWN.question, WRONG["other answer"], flat) < own
+
+
+def test_two_things_exchanged_lower_roles_and_a_paraphrase_does_not() -> None:
+    text = (
+        "Com o Flex, o vendedor embala em casa e a entrega sai no mesmo dia pela cidade inteira. "
+        "Com o Full, a plataforma guarda, embala e envia do centro de distribuição, com tarifa por unidade."
+    )
+    same = [
+        "No Full, a plataforma guarda e envia do centro de distribuição, com tarifa por unidade.",
+        "No Flex, o vendedor embala em casa e a entrega sai no mesmo dia.",
+    ]
+    exchanged = [
+        sentence.replace("Full", "X").replace("Flex", "Full").replace("X", "Flex") for sentence in same
+    ]
+    question = "Qual a diferença entre Full e Flex?"
+    assert roles(same, text, question, flat) == 1
+    assert roles(exchanged, text, question, flat) < 1
+
+
+def test_a_yes_against_a_no_disagrees_and_an_opening_that_decides_nothing_does_not() -> None:
+    assert verdicts_agree("Sim, pode pausar já.", "Ainda não dá para concluir.") == 0
+    assert verdicts_agree("Não, espere 120 cliques.", "Ainda não dá para concluir.") == 1
+    assert verdicts_agree("O prazo é de 7 dias.", "Não: são 7 dias.") == 1
+
+
+def test_a_number_in_the_place_of_another_is_out_of_place_even_when_the_sources_have_it() -> None:
+    sources = split("O ajuste de posicionamento vai até 900%. O desconto da campanha de natal é de 12%.")
+
+    def placed(text: str) -> float:
+        return in_place(split(text), slots(sources), (), flat)
+
+    assert placed("O ajuste de posicionamento vai até 900%.") == 1
+    assert placed("O ajuste de posicionamento vai até 12%.") < 1
+    assert placed("O ajuste de posicionamento vai até 12 dias.") == 1  # another unit is no rival
+
+
+def test_an_addition_stands_out_in_an_answer_that_keeps_to_its_sources() -> None:
+    assert grounded(f"{RIGHT} {UNSUPPORTED}").alike < grounded(RIGHT).alike
 
 
 def precision(case: Case) -> float | None:

@@ -16,7 +16,7 @@ ANSWERED = {"right", "wrong-number", "unsupported", "negated", "english"} | {
     "undue-refusal",
 }
 REFUSED = {"refusal", "answered", "empty"}
-FILES = {"design": "dev", "heldout": "test"}
+FILES = {"design": "dev", "tuning": "test", "heldout": "test"}
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -60,5 +60,10 @@ def test_the_first_right_answer_holds_every_key_fact(name: str) -> None:
 
 def test_there_are_enough_of_each_kind_to_measure_with() -> None:
     kinds = Counter(answer["kind"] for row in rows("heldout") for answer in row["answers"])
-    assert kinds["right"] >= 100
-    assert all(kinds[kind] >= 40 for kind in ANSWERED - {"right"})
+    assert kinds["right"] >= 80
+    assert all(kinds[kind] >= 25 for kind in ANSWERED - {"right"})
+
+
+def test_no_question_is_in_two_files() -> None:
+    ids = [row["id"] for name in FILES for row in rows(name)]
+    assert len(ids) == len(set(ids))
