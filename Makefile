@@ -6,7 +6,7 @@ PACKAGES := melancia tests bench scripts services notebooks
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup up backup restore check test bench notebook mlflow lock clean
+.PHONY: run setup up backup restore check test bench bench-stats notebook mlflow lock clean
 
 run: $(VENV)/.app
 	@$(BIN)/python -m melancia serve
@@ -51,6 +51,11 @@ bench: setup
 	$(BIN)/python -m bench.index
 	$(BIN)/python -m bench.metrics
 	$(BIN)/python -m bench.benchmark
+	$(BIN)/python -m bench.cache
+	$(BIN)/python -m bench.routing
+
+bench-stats: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.verdicts
 
 notebook: $(VENV)/.app requirements/notebook.txt
 	@$(PIP) -r requirements/notebook.txt

@@ -13,6 +13,7 @@ from melancia.ingest_runner import IngestRunner
 from melancia.jobs import JobControl, job_control
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.llms import capabilities, create_chat_model, fallback_variants, resolve_variant, variant_options
+from melancia.llms.breaker import Breaker
 from melancia.llms.extractive import ExtractiveChatModel
 from melancia.mlops.seeding import seed
 from melancia.records import Variant
@@ -72,6 +73,7 @@ class Runtime:
         self.index = index
         self.ingests = IngestRunner(index)
         self.models = Models(settings, index)
+        self.breaker = Breaker()
         self.routes = Routes(settings, store, self.models.current)
         self._starting_jobs = threading.Lock()
         self._jobs: JobControl | None = None
@@ -82,6 +84,7 @@ class Runtime:
             index_version=lambda: index.version,
             route=self.routes.route,
             make_model=self.models.make,
+            breaker=self.breaker,
         )
 
     @classmethod

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     variant: str = Field("auto", description="Quem responde: auto, extractive ou provedor:modelo.")
     fallbacks: str = Field("", description="Ordem de reserva: provedor:modelo, com vírgulas.")
     variant_a: str = Field(
-        "", description="Braço A do primeiro experimento: provedor:modelo; só vale com o B e sem experimentos."
+        "", description="Braço A do primeiro experimento: provedor:modelo; vale com o B e sem experimentos."
     )
     variant_b: str = Field("", description="Braço B do primeiro experimento: provedor:modelo.")
     weights: str = Field(

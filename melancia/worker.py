@@ -7,20 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from melancia.errors import JobError, MelanciaError, StoreError, TrackingError
+from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.mlops.exporter import Exporter, ExportReport
 from melancia.mlops.model_keeper import ModelKeeper
+from melancia.mlops.registry import mirror
 from melancia.mlops.runtime import mirror_placement
-from melancia.records import ModelStatus, utc_now
+from melancia.mlops.verdicts import Kept
+from melancia.records import ModelStatus, PolicyState, utc_now
 from melancia.settings import Settings
 from melancia.store import Store
 from melancia.store.lock import WorkerLock
 
+if TYPE_CHECKING:
+    from melancia.evals.evaluate import Evaluator
+
+_CHORES = ("guard", "score", "adapt", "verdict", "export", "registry", "pulls", "placement")
 _BATCH = 10  # things told to MLflow between two looks at whether to stop: a few seconds
 
 logger = logging.getLogger(__name__)
@@ -36,6 +43,11 @@ class Pace:
     settle: float = 30.0
     lead: float = 5.0
     heartbeat: float = 10.0
+    registry: float = 30.0
+    guard: float = 5.0
+    score: float = 5.0
+    adapt: float = 600.0
+    verdict: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,7 @@ class Round:
     export: ExportReport | None
     export_problem: str
     models: Sequence[ModelStatus]
+    verdict: Kept | None = None
 
 
 class Worker:
@@ -55,8 +68,16 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, pace: Pace | None = None, keeper: ModelKeeper | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        pace: Pace | None = None,
+        keeper: ModelKeeper | None = None,
+        *,
+        only_experiments: bool = False,
     ) -> None:
+        """``only_experiments``: neither MLflow nor Ollama's models are seen to, as beside a lone page."""
+        self._only_experiments = only_experiments
         # A round that takes longer than its interval is what we want, and an outage is told once, by us.
         for chatty in ("apscheduler", "urllib3.connectionpool"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -66,6 +87,8 @@ class Worker:
         self._stop = threading.Event()
         self._keeper = keeper or ModelKeeper(settings, store, self._stop)
         self._exporter = Exporter(settings, store)
+        self._mirrored: tuple[str, int] | None = None  # the policy that the registry shows
+        self._experiments = ExperimentKeeper(store, _evaluator, self._stop)
         self._lock = WorkerLock(settings.store_url)
         self._leading = False
         self._waiting_said = False
@@ -74,7 +97,7 @@ class Worker:
         self._said: dict[str, str] = {}  # by job, what it last failed with
         self._first_look = True
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(6)},
+            executors={"default": ThreadPoolExecutor(10)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
@@ -117,13 +140,20 @@ class Worker:
             if self._settings.mlflow_url:
                 try:
                     report = self._export_all()
+                    self._mirror()
                 except TrackingError as error:
                     problem = str(error)
             self._keeper.pull_missing()
             mirror_placement(self._settings, self._keeper.check_placement() or ())
-            return Round(report, problem, self._store.models.list())
+            return Round(report, problem, self._store.models.list(), self._look_at_experiments())
         finally:
             self._lock.release()
+
+    def _look_at_experiments(self) -> Kept | None:
+        self._experiments.score()
+        self._experiments.guard()
+        self._experiments.adapt()
+        return self._experiments.conclude()
 
     def _every(self, seconds: float, name: str, job: Callable[[], None], delay: float = 0.0) -> None:
         self._scheduler.add_job(
@@ -176,7 +206,7 @@ class Worker:
             if self._lock.held():
                 return
             self._leading = False
-            for name in ("export", "pulls", "placement"):
+            for name in _CHORES:
                 if self._scheduler.get_job(name) is not None:
                     self._scheduler.remove_job(name)
         if not self._lock.try_acquire():
@@ -186,10 +216,40 @@ class Worker:
             return
         self._leading, self._waiting_said, self._first_look = True, False, True
         logger.info("at work: this is the database's worker now")
+        self._every(self._pace.guard, "guard", self._guard)
+        self._every(self._pace.score, "score", self._score)
+        self._every(self._pace.adapt, "adapt", self._adapt)
+        self._every(self._pace.verdict, "verdict", self._conclude, delay=self._pace.verdict)
+        if self._only_experiments:
+            return
         if self._settings.mlflow_url:
             self._every(self._pace.export, "export", self._export)
+            self._every(self._pace.registry, "registry", self._mirror)
         self._every(self._pace.pulls, "pulls", self._pull)
         self._every(self._pace.placement, "placement", self._place, delay=self._pace.placement)
+
+    def _mirror(self) -> None:
+        known = self._store.policies.list()
+        policy = next((one for one in known if one.state is PolicyState.RUNNING), next(iter(known), None))
+        if policy is not None and self._mirrored != (policy.experiment, policy.version):
+            mirror(self._settings, policy)
+            self._mirrored = (policy.experiment, policy.version)
+
+    def _guard(self) -> None:
+        self._experiments.guard()
+
+    def _score(self) -> None:
+        self._experiments.score()
+
+    def _adapt(self) -> None:
+        changed = self._experiments.adapt()
+        if changed is not None:
+            logger.info("experiment %s: version %d. %s", changed.experiment, changed.version, changed.reason)
+
+    def _conclude(self) -> None:
+        kept = self._experiments.conclude()
+        if kept is not None:
+            logger.info("verdict %d on %s: %s", kept.line, kept.verdict.experiment, kept.verdict.status)
 
     def _beat(self) -> None:
         """Runs on the schedule, so that a schedule that died leaves the file to grow old."""
@@ -237,6 +297,13 @@ class Worker:
             self._look_soon()
         else:
             mirror_placement(self._settings, measured)
+
+
+def _evaluator() -> "Evaluator":
+    from melancia.embeddings.local import LocalEmbeddings
+    from melancia.evals.evaluate import Evaluator
+
+    return Evaluator(LocalEmbeddings())
 
 
 def run_worker(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from melancia.agent.retriever import Retrieval
 from melancia.agent.router import Route
 from melancia.errors import InputError, MelanciaError
 from melancia.llms import cost
+from melancia.llms.breaker import Breaker
 from melancia.records import (
     Answer,
     AskEvent,
@@ -73,6 +74,7 @@ class Assistant:
         index_version: Callable[[], str],
         route: Callable[[Variant | None, str], Route],
         make_model: MakeModel,
+        breaker: Breaker | None = None,
     ) -> None:
         """``route`` says who answers a user: the given variant, or who is due, and then the fallbacks."""
         self._settings = settings
@@ -81,6 +83,7 @@ class Assistant:
         self._index_version = index_version
         self._route = route
         self._make_model = make_model
+        self._breaker = breaker
 
     async def ask(
         self,
@@ -162,7 +165,9 @@ class Assistant:
         messages: Sequence[BaseMessage],
         variants: Sequence[Variant],
     ) -> AsyncGenerator[AskEvent, None]:
-        stream = generate(generation, messages, variants, self._make_model, self._settings)
+        stream = generate(
+            generation, messages, variants, self._make_model, self._settings, breaker=self._breaker
+        )
         saved = 0.0
         async with aclosing(stream):
             async for event in stream:

@@ -14,8 +14,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from melancia.errors import MelanciaError, ProviderResponseError, ProviderTimeoutError
-from melancia.llms import translate_error
+from melancia.llms import capabilities, translate_error
 from melancia.llms.again import passing
+from melancia.llms.breaker import Breaker
 from melancia.llms.select import EXTRACTIVE
 from melancia.records import Attempt, FellBack, FinishReason, Token, Usage, Variant
 from melancia.settings import Settings
@@ -48,21 +49,31 @@ async def generate(
     variants: Sequence[Variant],
     make_model: MakeModel,
     settings: Settings,
+    *,
+    breaker: Breaker | None = None,
 ) -> AsyncGenerator[Token | FellBack, None]:
     """Stream into ``generation``, trying ``variants`` in order (at least one).
 
+    A provider that ``breaker`` keeps away is passed over like one that failed, except as the last one.
     The time-outs are those of ``settings``: to each variant's first token, and to the end of the answer.
     Ends with ``finish_reason`` stop, length, timeout or error; ``failure`` says why of the last two. Raises
     only what nobody expects. Closing it (or cancelling the task) closes the provider's stream.
     """
     for position, variant in enumerate(variants):
         begun = time.monotonic()
+        last = position + 1 == len(variants)
+        if breaker is not None and not breaker.lets_through(variant.provider) and not last:
+            generation.attempts.append(_kept_away(variant))
+            yield FellBack(generation.attempts[-1], variants[position + 1])
+            continue
+        outcome: MelanciaError | None = None
         try:
             async with aclosing(_speak(generation, messages, variant, make_model, settings)) as tokens:
                 async for token in tokens:
                     yield token
             return
         except MelanciaError as error:
+            outcome = error
             if generation.exposure is not None:
                 timed_out = isinstance(error, ProviderTimeoutError)
                 generation.finish_reason = FinishReason.TIMEOUT if timed_out else FinishReason.ERROR
@@ -70,11 +81,14 @@ async def generate(
                 return
             attempt = _attempt(variant, error, time.monotonic() - begun)
             generation.attempts.append(attempt)
-            if position + 1 == len(variants):
+            if last:
                 generation.finish_reason = FinishReason.ERROR
                 generation.failure = error
                 return
-            yield FellBack(attempt, variants[position + 1])
+        finally:
+            if breaker is not None:
+                breaker.ended(variant.provider, outcome)
+        yield FellBack(attempt, variants[position + 1])
 
 
 async def _speak(
@@ -123,6 +137,16 @@ async def _speak(
             variant.provider, variant.model, f"O modelo {variant.label} terminou sem dizer nada."
         )
     generation.finish_reason = FinishReason.LENGTH if reason == "length" else FinishReason.STOP
+
+
+def _kept_away(variant: Variant) -> Attempt:
+    return Attempt(
+        variant,
+        "CircuitOpen",
+        f"{capabilities(variant.provider).title} vem falhando e não foi consultado por enquanto.",
+        0.0,
+        passing=True,
+    )
 
 
 def _attempt(variant: Variant, error: MelanciaError, elapsed: float) -> Attempt:

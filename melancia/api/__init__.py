@@ -86,7 +86,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     _check_free(settings)
     runtime = Runtime.open(settings, index_in_background=True)
     # Without the stack there is no worker of its own; it waits if one was started all the same.
-    worker = Worker(settings, runtime.store) if settings.mlflow_url and not settings.launcher_url else None
+    alone = not settings.launcher_url
+    worker = Worker(settings, runtime.store, only_experiments=not settings.mlflow_url) if alone else None
     # uvicorn obeys the signal and then sends it once more, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

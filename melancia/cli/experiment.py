@@ -139,6 +139,37 @@ def end(name: Name, *, reason: Reason) -> None:
     _change(lambda store: policies.end(store, name, _author(), reason))
 
 
+@app.command()
+def verdict(
+    name: Name,
+    as_json: AsJson = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Refaz os vereditos guardados e diz se dão o mesmo.")
+    ] = False,
+) -> None:
+    """Diz o que as evidências mostram até agora, e guarda o veredito."""
+    from melancia.cli.verdict_text import table
+    from melancia.mlops import verdicts
+
+    _, store = _open()
+    if check:
+        checked = verdicts.verify(store, name)
+        for line, same in checked:
+            typer.echo(f"veredito {line}: {'o mesmo' if same else 'DIFERENTE do que está guardado'}")
+        if not checked:
+            typer.echo("Nenhum veredito guardado ainda.")
+        if not all(same for _, same in checked):
+            raise typer.Exit(1)
+        return
+    kept = verdicts.conclude(store, name)
+    if as_json:
+        typer.echo(json.dumps(kept.verdict.as_dict(), ensure_ascii=False, indent=2))
+        return
+    typer.echo(kept.verdict.text)
+    typer.echo(table(kept.verdict))
+    typer.echo(f"Veredito {kept.line}, com o que se sabia em {kept.as_of.astimezone():%d/%m/%Y %H:%M:%S}.")
+
+
 def _open() -> "tuple[Settings, Store]":
     from melancia.settings import load_settings
     from melancia.store import Store

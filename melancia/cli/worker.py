@@ -58,6 +58,8 @@ def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
         failed = report.failed > 0
     if not done.models:
         lines.append("Modelos do Ollama: nenhum configurado.")
+    if done.verdict is not None:
+        lines.append(f"Experimento {done.verdict.verdict.experiment}: {done.verdict.verdict.text}")
     for status in done.models:
         line, bad = _model(status)
         lines.append(line)

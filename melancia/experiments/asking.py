@@ -182,7 +182,7 @@ class Asker:
         searcher = self._searcher if found is None else lambda: Given(found.retrieval)
         assistant = Assistant(
             settings=self._settings,
-            recorder=_Unrecorded(question.history),
+            recorder=Unrecorded(question.history),
             retriever=searcher,
             index_version=self._index_version,
             route=lambda _wanted, _user: Route(Assignment(variant), (variant,)),
@@ -309,7 +309,7 @@ async def _end_of(asking: AsyncGenerator[AskEvent, None]) -> tuple[Interaction, 
     raise RuntimeError("the assistant ended without its last event")
 
 
-class _Unrecorded:
+class Unrecorded:
     """A recorder that keeps nothing and remembers only the turns that a question comes with."""
 
     def __init__(self, history: Sequence[Turn]) -> None:

@@ -92,8 +92,8 @@ class Judging:
         folder: Path,
         blind: bool = False,
     ) -> None:
-        """``folder`` keeps what was found when the judge was tried, so that it is tried once. ``blind``: it is
-        tried without references, as it will judge.
+        """``folder`` keeps what was found when the judge was tried, so that it is tried once. ``blind``: it
+        is tried without references, as it will judge.
         """
         self._blind = blind
         self._settings = settings
@@ -252,7 +252,8 @@ class Judging:
     def _path(self, labelled: Sequence[LabelledAnswer], seed: int) -> Path:
         texts = [[one.kind, one.case.question, one.case.answer] for one in labelled]
         rules = judgement_messages(Case("", ""), None)[0].text
-        return self._folder / f"{content_hash([self._variant.as_dict(), rules, seed, self._blind, texts])}.json"
+        tried = [self._variant.as_dict(), rules, seed, self._blind, texts]
+        return self._folder / f"{content_hash(tried)}.json"
 
 
 class _UnwantedError(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from melancia.errors import InputError
+from melancia.mlops.decide.guardrails import check
 from melancia.records import Policy, PolicyMode, PolicyState, utc_now
 from melancia.store import Store
 
@@ -18,7 +19,6 @@ GUARDRAILS: Mapping[str, str] = {
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
-_SHARES = ("error_rate", "refusal_rate", "groundedness")
 
 
 def create(store: Store, wanted: Policy) -> Policy:
@@ -150,16 +150,10 @@ def _check(policy: Policy) -> None:
         raise InputError("Falta dizer que braço é de todos.", f"Os braços são: {', '.join(names)}.")
     if not 0 <= policy.floor * len(names) <= 1:
         raise InputError("O piso por braço não cabe.", f"Com {len(names)} braços, até {1 / len(names):.2f}.")
-    _check_guardrails(policy.guardrails)
-
-
-def _check_guardrails(guardrails: Mapping[str, float]) -> None:
-    for name, bound in guardrails.items():
-        if name not in GUARDRAILS:
-            raise InputError(f"O limite de proteção {name} não existe.", f"Há: {', '.join(GUARDRAILS)}.")
-        highest = 1.0 if name in _SHARES else 1e9
-        if not 0 < bound <= highest:
-            raise InputError(f"O valor de {name} não vale.", f"É a {GUARDRAILS[name]}.")
+    if policy.primary_metric != "thumbs":
+        raise InputError(f"A métrica principal {policy.primary_metric} não existe.", "Há: thumbs.")
+    for name, bound in policy.guardrails.items():
+        check(name, bound)
 
 
 def _make_way(store: Store, policy: Policy) -> None:

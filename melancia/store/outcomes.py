@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from melancia.records import FinishReason, Interaction, Outcome, utc_now
 from melancia.store.database import translated
 from melancia.store.rows import interaction_from
-from melancia.store.tables import feedback, interactions, scores, verdicts
+from melancia.store.tables import feedback_events, interactions, scores, verdicts
 
 _BATCH = 500
 _WHOLE = (FinishReason.STOP.value, FinishReason.LENGTH.value)
@@ -24,32 +24,48 @@ class OutcomeStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def of(self, experiment: str, until: datetime | None = None) -> Iterator[Outcome]:
-        """The outcomes of an experiment, oldest first, streamed; those that were asked up to ``until``.
+    def of(self, experiment: str, as_of: datetime | None = None) -> Iterator[Outcome]:
+        """The outcomes of an experiment, oldest first, streamed, as they were known at ``as_of`` (now).
 
-        A thumb is the newest of its user; one taken back is none.
+        The same instant gives the same outcomes later on: answers that ended, thumbs and scores that were
+        given up to then. A thumb is the newest of its user; one taken back is none.
         """
-        where = [interactions.c.experiment == experiment, interactions.c.finish_reason.not_in(_NOT_COUNTED)]
-        if until is not None:
-            where.append(interactions.c.created_at <= until)
+        instant = as_of or utc_now()
+        thumbs = _thumbs(instant)
         query = (
-            sa.select(interactions, feedback.c.thumb.label("f_thumb"))
+            sa.select(interactions, thumbs.c.thumb.label("f_thumb"))
             .outerjoin(
-                feedback,
+                thumbs,
                 sa.and_(
-                    feedback.c.interaction_id == interactions.c.id,
-                    feedback.c.user_id == interactions.c.user_id,
+                    thumbs.c.interaction_id == interactions.c.id,
+                    thumbs.c.user_id == interactions.c.user_id,
                 ),
             )
-            .where(*where)
+            .where(
+                interactions.c.experiment == experiment,
+                interactions.c.finish_reason.not_in(_NOT_COUNTED),
+                interactions.c.updated_at <= instant,
+            )
             .order_by(interactions.c.created_at, interactions.c.id)
             .execution_options(yield_per=_BATCH)
         )
         with translated(), self._engine.connect() as connection:
             for rows in connection.execute(query).mappings().partitions(_BATCH):
-                known = _scores(connection, [row["id"] for row in rows])
+                known = _scores(connection, [row["id"] for row in rows], instant)
                 for row in rows:
                     yield _outcome(row, known.get(row["id"], {}))
+
+    def change(self, experiment: str) -> tuple[Any, ...]:
+        """Something that differs once there is another outcome, or another score of one."""
+        query = sa.select(sa.func.count(), sa.func.max(interactions.c.updated_at)).where(
+            interactions.c.experiment == experiment, interactions.c.finish_reason.not_in(_NOT_COUNTED)
+        )
+        scored = sa.select(sa.func.count()).select_from(
+            scores.join(interactions, interactions.c.id == scores.c.interaction_id)
+        )
+        with translated(), self._engine.connect() as connection:
+            counted = scored.where(interactions.c.experiment == experiment)
+            return (*connection.execute(query).one(), connection.execute(counted).scalar_one())
 
     def unscored(self, limit: int) -> list[Interaction]:
         """Answers of experiments that no metric has looked at yet, oldest first."""
@@ -68,7 +84,7 @@ class OutcomeStore:
             return [interaction_from(row) for row in connection.execute(query).mappings()]
 
     def score(self, interaction_id: str, values: Mapping[str, float], failures: Mapping[str, str]) -> None:
-        """Keep the scores of an answer, and why others could not be had. A second time replaces."""
+        """Keep the scores of an answer, and why others could not be had. Those that are there stay."""
         now = utc_now()
         rows = [{"metric": name, "value": value, "failure": ""} for name, value in values.items()] + [
             {"metric": name, "value": None, "failure": reason} for name, reason in failures.items()
@@ -79,10 +95,8 @@ class OutcomeStore:
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         with translated(), self._engine.begin() as connection:
             for row in complete:
-                statement = dialect.insert(scores).values(row)
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["interaction_id", "metric"], set_=row)
-                )
+                # A verdict may have counted what is there: it must find it again.
+                connection.execute(dialect.insert(scores).values(row).on_conflict_do_nothing())
 
     def keep_verdict(
         self, experiment: str, policy_version: int, until: datetime, digest: str, content: Mapping[str, Any]
@@ -112,8 +126,21 @@ class OutcomeStore:
             return [dict(row) for row in rows]
 
 
-def _scores(connection: sa.Connection, ids: Sequence[str]) -> dict[str, dict[str, float]]:
-    query = sa.select(scores).where(scores.c.interaction_id.in_(ids), scores.c.value.is_not(None))
+def _thumbs(instant: datetime) -> sa.Subquery:
+    """The newest thumb of each user on each interaction, of those given up to ``instant``."""
+    newest = (
+        sa.select(sa.func.max(feedback_events.c.id).label("id"))
+        .where(feedback_events.c.created_at <= instant, feedback_events.c.thumb.is_not(None))
+        .group_by(feedback_events.c.interaction_id, feedback_events.c.user_id)
+        .subquery()
+    )
+    return sa.select(feedback_events).join(newest, newest.c.id == feedback_events.c.id).subquery()
+
+
+def _scores(connection: sa.Connection, ids: Sequence[str], instant: datetime) -> dict[str, dict[str, float]]:
+    query = sa.select(scores).where(
+        scores.c.interaction_id.in_(ids), scores.c.value.is_not(None), scores.c.created_at <= instant
+    )
     found: dict[str, dict[str, float]] = {}
     for row in connection.execute(query):
         found.setdefault(row.interaction_id, {})[row.metric] = row.value

@@ -10,7 +10,7 @@ from melancia.experiments import words
 from melancia.experiments.figures import FIGURES
 from melancia.experiments.results import Report, Summary
 from melancia.ui import benchmark_html as html
-from melancia.ui.benchmark_view import by_quality
+from melancia.ui.benchmark_view import SHORT, by_quality
 from melancia.ui.job_view import moment, text
 
 _SHOWN = ("quality_avg", "relevance_avg", "latency_avg", "cost_avg", "success_rate")
@@ -86,7 +86,8 @@ def _changes(now: Report, then: Report) -> Iterator[str]:
         if not report.complete:
             yield f"O benchmark {when} parou antes do fim."
     if now.index_version != then.index_version:
-        yield f"Base de conhecimento: versão {then.index_version} antes, {now.index_version} agora."
+        old, new = (report.index_version[:SHORT] for report in (then, now))
+        yield f"Base de conhecimento: versão {old} antes, {new} agora."
     for one in now.summaries:
         other = _same(one, then)
         if other is not None and other.variant != one.variant:

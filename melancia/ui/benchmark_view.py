@@ -32,6 +32,8 @@ _COLUMNS = (
     "Custo total\npor resposta",
     "Sucesso",
 )
+SHORT = 8
+"""Characters of a version of the documents that tell it from others."""
 _SHOWN_REASONS = 10
 _NO_VALUE = -1.0  # below every score
 
@@ -63,11 +65,10 @@ def _head(report: Report) -> str:
     models = words.plural(len(report.summaries), "modelo", "modelos")
     asked = words.plural(len(report.questions), "pergunta", "perguntas")
     mode = MODES.get(report.mode, report.mode)
-    chosen = "".join(f" · {one}" for one in _chosen(report))
+    chosen = "".join(f" · {one}" for one in [*_chosen(report), f"base {report.index_version[:SHORT]}"])
     lines = [
         f"<p><strong>Benchmark {text(mode)}</strong> de {moment(report.started_at)} · {models}, {asked}"
-        f" · em {span(report.ended_at - report.started_at)}{text(chosen)} · base {text(report.index_version)}"
-        "</p>"
+        f" · em {span(report.ended_at - report.started_at)}{text(chosen)}</p>"
     ]
     if not report.complete:
         why = report.stopped or "interrompido"

@@ -15,6 +15,7 @@ from melancia.agent.retriever import HybridRetriever
 from melancia.agent.router import Route
 from melancia.errors import InputError
 from melancia.llms import create_chat_model, fallback_variants, variant_options
+from melancia.llms.breaker import Breaker
 from melancia.llms.extractive import NOT_FOUND
 from melancia.records import (
     AskEvent,
@@ -65,14 +66,16 @@ Make = Callable[..., Assistant]
 def make(store: Store, retriever: HybridRetriever, ollama: OllamaStandin, tmp_path: Path) -> Make:
     """Builds an assistant; keywords are settings."""
 
-    def build(**overrides: Any) -> Assistant:
+    def build(breaker: Breaker | None = None, **overrides: Any) -> Assistant:
         settings = load_settings(_env_file=None, data_dir=tmp_path, ollama_base_url=ollama.url, **overrides)
-        return assemble(settings, store, retriever)
+        return assemble(settings, store, retriever, breaker)
 
     return build
 
 
-def assemble(settings: Settings, store: Store, retriever: HybridRetriever) -> Assistant:
+def assemble(
+    settings: Settings, store: Store, retriever: HybridRetriever, breaker: Breaker | None = None
+) -> Assistant:
     """The assistant as the application wires it, on the shared retriever."""
 
     def route(wanted: Variant | None, _user: str) -> Route:
@@ -89,6 +92,7 @@ def assemble(settings: Settings, store: Store, retriever: HybridRetriever) -> As
         index_version=lambda: "v",
         route=route,
         make_model=make_model,
+        breaker=breaker,
     )
 
 
@@ -301,3 +305,21 @@ def test_instructions_in_the_question_reach_the_model_as_data_only(make: Make, o
     assert attack not in messages[0]["content"]
     assert "não ordens" in messages[0]["content"]
     assert [message["content"] for message in messages if message["role"] == "user"] == [attack]
+
+
+def test_a_provider_that_keeps_failing_is_passed_over_for_a_while(make: Make, ollama: OllamaStandin) -> None:
+    now = [0.0]
+    breaker = Breaker(failures=2, rest=30.0, clock=lambda: now[0])
+    assistant = make(breaker=breaker)
+    ollama.faults.set(times=None, http_500=True)
+    for _ in range(2):
+        ask(assistant, IN_BASE, variant=LOCAL)
+    before = len(ollama.requests)
+    passed, events = ask(assistant, IN_BASE, variant=LOCAL)
+    assert len(ollama.requests) == before
+    assert (passed.exposure, passed.attempts[0].error) == (EXTRACTIVE, "CircuitOpen")
+    assert any(isinstance(event, FellBack) for event in events)
+    ollama.faults.clear()
+    now[0] = 31.0
+    answered, _ = ask(assistant, IN_BASE, variant=LOCAL)
+    assert answered.exposure == LOCAL

@@ -66,3 +66,15 @@ def test_what_cannot_be_is_refused_in_portuguese(
 
 def test_a_change_without_a_reason_is_no_command(tmp_path: Path) -> None:
     assert melancia("experiment", "pause", "modelos", data=tmp_path).returncode == 2
+
+
+def test_a_verdict_is_said_kept_and_found_the_same_again(tmp_path: Path) -> None:
+    melancia("experiment", "create", "modelos", *ARMS, *WHY, data=tmp_path)
+    said = melancia("experiment", "verdict", "modelos", data=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert "Veredito 1, com o que se sabia em" in said.stdout
+    assert "B menos A" in said.stdout
+    told = json.loads(melancia("experiment", "verdict", "modelos", "--json", data=tmp_path).stdout)
+    assert (told["status"], told["rows"], told["recommendation"]) == ("too_early", 0, "continue")
+    again = melancia("experiment", "verdict", "modelos", "--check", data=tmp_path)
+    assert "veredito 1: o mesmo" in again.stdout

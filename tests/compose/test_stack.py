@@ -119,9 +119,10 @@ def test_chat_rate_start_a_job_and_read_it_all_in_mlflow(stack: Stack) -> None:
         page.get_by_title("Gostei (marcado)", exact=True).click()
         stack.until(lambda: not rated(stack, "true"), "the withdrawn thumb leaves MLflow")
 
-        page.get_by_role("tab", name="Tarefas").click()
+        page.get_by_role("tab", name="Benchmarks").click()
         page.get_by_role("button", name="Iniciar benchmark").click()
-        page.screenshot(path="artifacts/compose-tarefas.png")
+        page.screenshot(path="artifacts/compose-benchmarks.png")
+        page.get_by_role("tab", name="Tarefas").click()
         link = page.locator("a[href*='/runs/']").first
         expect(link).to_be_visible(timeout=180_000)
         run = re.search(r"runs/([0-9a-f]{32})", link.get_attribute("href") or "")

@@ -80,8 +80,9 @@ def test_one_experiment_routes_at_a_time(store: Store) -> None:
         ({"arms": (Arm("A", A, 0.0), Arm("B", B, 0.0))}, "Nenhum braço"),
         ({"mode": PolicyMode.FORCED, "forced": "C"}, "braço é de todos"),
         ({"floor": 0.6}, "piso"),
-        ({"guardrails": {"inventado": 1.0}}, "não existe"),
-        ({"guardrails": {"error_rate": 1.5}}, "não vale"),
+        ({"primary_metric": "sorte"}, "métrica principal"),
+        ({"guardrails": {"inventado": 1.0}}, "Não existe"),
+        ({"guardrails": {"error_rate": 1.5}}, "entre 0 e 1"),
     ],
 )
 def test_what_makes_no_experiment_is_refused_and_nothing_kept(

@@ -101,7 +101,7 @@ def test_outcomes_are_of_the_assigned_arm_whoever_answered(store: Store) -> None
     first = found[whole.id]
     assert (first.latency, first.cost, first.propensity, first.thumb) == (2.0, 0.25, 0.5, None)
     assert first.created_at == whole.created_at
-    assert not list(store.outcomes.of("modelos", until=whole.created_at - timedelta(seconds=1)))
+    assert not list(store.outcomes.of("modelos", as_of=whole.created_at - timedelta(seconds=1)))
 
 
 @pytest.mark.parametrize(("thumbs", "seen"), [((1,), 1), ((1, -1), -1), ((-1, 0), None)])
@@ -123,7 +123,24 @@ def test_scores_and_failures_to_score(store: Store) -> None:
     store.outcomes.score(second.id, {}, {})
     assert store.outcomes.unscored(10) == []
     store.outcomes.score(first.id, {"quality": 0.75}, {})
-    assert [outcome.scores for outcome in store.outcomes.of("modelos")] == [{"quality": 0.75}, {}]
+    assert [outcome.scores for outcome in store.outcomes.of("modelos")] == [{"quality": 0.5}, {}]
+
+
+def test_the_past_does_not_change(store: Store) -> None:
+    interaction = answered(store, "A")
+    store.rate(Feedback(interaction.id, "ana", thumb=1))
+    store.outcomes.score(interaction.id, {"quality": 0.5}, {})
+    then = utc_now()
+    before = list(store.outcomes.of("modelos", then))
+    store.rate(Feedback(interaction.id, "ana", thumb=-1))
+    store.rate(Feedback(interaction.id, "ana", comment="errado"))
+    store.outcomes.score(interaction.id, {"relevance": 0.5}, {})
+    answered(store, "B", exposed=B)
+    assert list(store.outcomes.of("modelos", then)) == before
+    assert [outcome.thumb for outcome in before] == [1]
+    now = list(store.outcomes.of("modelos"))
+    assert [outcome.thumb for outcome in now] == [-1, None]
+    assert now[0].scores == {"quality": 0.5, "relevance": 0.5}
 
 
 def test_many_outcomes_are_streamed_with_their_scores(store: Store) -> None:

@@ -1,0 +1,81 @@
+"""The sample-ratio check: are there as many users in each arm as the draw should have put there?
+
+If not, something loses or moves users (a crash of one arm, a broken cookie, a bot), the arms hold different
+people, and no other figure can be believed. Fabijan et al., “Diagnosing Sample Ratio Mismatch in Online
+Controlled Experiments” (KDD 2019).
+
+The test is Lindon and Malek's sequential multinomial one (“Anytime-Valid Inference for Multinomial Count
+Data”, NeurIPS 2022): the martingale Πₙ q(aₙ) ÷ π(aₙ), where q is the predictive distribution of a Dirichlet
+prior kπ around the shares π. Its reciprocal is a p-value that holds at any time. (The package ``savvi`` has
+it, and brings cvxpy, a convex solver, for other things.)
+
+Shares change over time: each user counts once, at their first exposure, with the share that held then. q
+becomes π tilted by (kπ + seen) ÷ (kπ + expected), which is the same predictive where shares are constant.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+
+from melancia.mlops.decide.configuration import Configuration
+from melancia.mlops.decide.results import SampleRatio
+from melancia.records import Outcome, Policy
+
+_SAME = 1e-6
+
+
+def shares(policy: Policy) -> dict[str, float]:
+    """Each arm's share of the users by the policy's weights; a paused arm has none."""
+    weights = {arm.name: 0.0 if arm.paused else max(0.0, arm.weight) for arm in policy.arms}
+    total = sum(weights.values())
+    return {name: weight / total if total else 0.0 for name, weight in weights.items()}
+
+
+def sample_ratio(rows: Sequence[Outcome], policy: Policy, configuration: Configuration) -> SampleRatio:
+    """The check on ordered outcomes that a draw decided.
+
+    With three arms or more, a share other than the policy's tells only of its own arm: the rest is split
+    among the others as the policy does.
+    """
+    names = [arm.name for arm in policy.arms]
+    planned = shares(policy)
+    seen, expected = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
+    known: set[str] = set()
+    evidence = highest = 0.0  # log of the martingale, and its maximum
+    for row in rows:
+        if row.user_id in known or row.arm not in seen:
+            continue
+        known.add(row.user_id)
+        chances = _chances(row, planned)
+        if not 0 < chances[row.arm] < 1:
+            continue
+        evidence += _gain(row.arm, chances, seen, expected, configuration.concentration)
+        highest = max(highest, evidence)
+        seen[row.arm] += 1
+        for name, chance in chances.items():
+            expected[name] += chance
+    p_value = exp(-highest)
+    alpha = configuration.sample_ratio_alpha
+    return SampleRatio(seen, expected, p_value, alpha, p_value < alpha, any(seen.values()))
+
+
+def _gain(
+    arm: str, chances: Mapping[str, float], seen: Mapping[str, int], expected: Mapping[str, float], k: float
+) -> float:
+    """log(q ÷ π) of this user's arm, from the users before."""
+    tilts = {
+        name: (k * chance + seen[name]) / (k * chance + expected[name])
+        for name, chance in chances.items()
+        if chance > 0
+    }
+    return log(tilts[arm] / sum(chances[name] * tilt for name, tilt in tilts.items()))
+
+
+def _chances(row: Outcome, planned: Mapping[str, float]) -> dict[str, float]:
+    """All arms' shares when this user was drawn."""
+    own = planned[row.arm] if row.propensity is None else row.propensity
+    if abs(own - planned[row.arm]) < _SAME:
+        return dict(planned)
+    others = {name: share for name, share in planned.items() if name != row.arm}
+    total = sum(others.values())
+    spread = {name: share / total if total else 1 / len(others) for name, share in others.items()}
+    return {**{name: (1 - own) * share for name, share in spread.items()}, row.arm: own}

@@ -1,0 +1,68 @@
+"""Confidence sequences: intervals that hold at all times at once, so that one may look whenever one likes.
+
+The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, “Time-uniform central
+limit theory and asymptotic confidence sequences” (Annals of Statistics, 2024; arXiv:2103.06476, Theorem 2.2):
+Robbins' normal mixture (1970) over a strongly approximated sum. Written here in the standard error *s* of the
+estimate: their σ√(2(tρ²+1)/(t²ρ²)·log(√(tρ²+1)/α)) is s·√((1+1/r)(log(1+r)+2·log(1/α))) with r = tρ².
+
+All functions take numbers or arrays of them.
+"""
+
+from math import exp, log
+from typing import Any
+
+import numpy as np
+
+_MOST = 1e7  # ratings: beyond, nobody waits
+
+
+def information(variance: Any, spread: Any, expected_effect: float) -> Any:
+    """r = tρ²: how much is known (``spread`` ÷ ``variance``, an effective sample size) against what it takes
+    for the interval to be tightest. ``spread``: the variance of one observation; ``expected_effect``: in its
+    standard deviations.
+    """
+    return expected_effect**2 * spread / variance
+
+
+def radius(variance: Any, spread: Any, alpha: float, expected_effect: float) -> Any:
+    """Half the width of the 1 − ``alpha`` confidence sequence around an estimate of that ``variance``."""
+    r = information(variance, spread, expected_effect)
+    return np.sqrt(variance * (1 + 1 / r) * (np.log1p(r) + 2 * log(1 / alpha)))
+
+
+def certainty(difference: Any, variance: Any, spread: Any, expected_effect: float) -> Any:
+    """The anytime-valid p-value of “no difference”: the least ``alpha`` whose interval leaves out 0."""
+    r = information(variance, spread, expected_effect)
+    exponent = np.log1p(r) / 2 - difference**2 / variance * r / (2 * (1 + r))
+    return np.minimum(1.0, np.exp(np.minimum(exponent, 0.0)))
+
+
+def growth_needed(
+    distance: float, variance: float, spread: float, alpha: float, expected_effect: float
+) -> float | None:
+    """By which factor the sample has to grow until the interval is no wider than ``distance`` to each side.
+
+    1 when it is so already; None when that is beyond ten million times the information at hand, or
+    ``distance`` is 0. The variance is taken to fall with the sample.
+    """
+    from scipy.optimize import brentq
+
+    if distance <= 0:
+        return None
+
+    def excess(log_growth: float) -> float:
+        return float(radius(variance / exp(log_growth), spread, alpha, expected_effect)) - distance
+
+    if excess(0.0) <= 0:
+        return 1.0
+    if excess(log(_MOST)) > 0:
+        return None
+    return exp(float(brentq(excess, 0.0, log(_MOST))))
+
+
+def further(growth: float | None, ratings: float) -> int | None:
+    """How many further ratings that ``growth`` is, to two significant digits (it is a forecast)."""
+    if growth is None:
+        return None
+    more = (growth - 1) * ratings
+    return None if more > _MOST else round(float(f"{more:.2g}"))

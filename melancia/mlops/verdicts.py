@@ -1,0 +1,45 @@
+"""Verdicts from stored rows, and their ledger, which can be recomputed line by line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from melancia.errors import InputError
+from melancia.mlops.decide.results import Verdict
+from melancia.mlops.decide.verdict import decide
+from melancia.mlops.policies import newest
+from melancia.records import utc_now
+from melancia.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A verdict in the ledger: its line, and the instant up to which it knows."""
+
+    line: int
+    as_of: datetime
+    verdict: Verdict
+
+
+def conclude(store: Store, experiment: str) -> Kept:
+    """What the evidence says now, kept in the ledger. Raises InputError, StoreError."""
+    policy, as_of = newest(store, experiment), utc_now()
+    verdict = decide(policy, store.outcomes.of(experiment, as_of))
+    line = store.outcomes.keep_verdict(experiment, policy.version, as_of, verdict.hash, verdict.as_dict())
+    return Kept(line, as_of, verdict)
+
+
+def verify(store: Store, experiment: str, limit: int = 100) -> list[tuple[int, bool]]:
+    """The newest lines of the ledger, each with whether the stored rows still give the very same verdict.
+
+    Raises InputError when there is no such experiment, StoreError.
+    """
+    newest(store, experiment)
+    versions = {policy.version: policy for policy in store.policies.history(experiment)}
+    checked = []
+    for line in store.outcomes.ledger(experiment, limit):
+        policy = versions.get(line["policy_version"])
+        if policy is None:
+            raise InputError(f"Falta a versão {line['policy_version']} de {experiment}.", "Restaure o banco.")
+        again = decide(policy, store.outcomes.of(experiment, line["until"]))
+        checked.append((int(line["id"]), again.hash == line["hash"]))
+    return checked

@@ -1,0 +1,196 @@
+"""An experiment looked after: answers scored once, a bad arm paused, weights learnt, verdicts recomputed."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from melancia.errors import InputError
+from melancia.evals.evaluate import Evaluator
+from melancia.mlops import policies, verdicts
+from melancia.mlops.decide.results import Status
+from melancia.mlops.experiment_keeper import AUTHOR, ExperimentKeeper
+from melancia.records import (
+    Answer,
+    Arm,
+    Assignment,
+    Feedback,
+    FinishReason,
+    Interaction,
+    Policy,
+    PolicyMode,
+    PolicyState,
+    Variant,
+)
+from melancia.store import Store
+from melancia.store.tables import feedback_events, scores
+
+A, B = Variant("ollama", "a"), Variant("ollama", "b")
+VARIANTS = {"A": A, "B": B}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A fresh store."""
+    made = Store.open(f"sqlite:///{tmp_path / 'melancia.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def keeper(store: Store) -> ExperimentKeeper:
+    """One whose metrics need no model."""
+    return ExperimentKeeper(store, lambda: Evaluator(None), threading.Event())
+
+
+def begin(store: Store, **changes: Any) -> Policy:
+    """An experiment between A and B."""
+    whole = Policy("modelos", (Arm("A", A), Arm("B", B)), "", reason="ver")
+    return policies.create(store, replace(whole, **changes))
+
+
+def answer(store: Store, arm: str, number: int, thumb: int | None = None, **changes: Any) -> Interaction:
+    """A user of ``arm`` asks, is answered, and may rate."""
+    values: dict[str, Any] = {
+        "text": "O ACOS é a razão.",
+        "finish_reason": FinishReason.STOP,
+        "total_time": 1.0,
+    }
+    exposed = changes.pop("exposed", VARIANTS[arm])
+    interaction = Interaction(
+        user_id=f"u{number}",
+        conversation_id=f"c{number}",
+        question="O que é ACOS?",
+        assignment=Assignment(VARIANTS[arm], "modelos", arm, "hash", 0.5),
+        exposure=exposed,
+        answer=Answer(**(values | changes)),
+    )
+    store.start(interaction)
+    store.finish(interaction)
+    if thumb is not None:
+        store.rate(Feedback(interaction.id, f"u{number}", thumb=thumb))
+    return interaction
+
+
+def test_each_answer_is_scored_once_and_a_metric_that_breaks_says_so(
+    store: Store, keeper: ExperimentKeeper
+) -> None:
+    begin(store)
+    for number in range(45):
+        answer(store, "AB"[number % 2], number)
+    assert keeper.score() == 45
+    assert keeper.score() == 0
+    assert all("quality" in outcome.scores for outcome in store.outcomes.of("modelos"))
+
+    class Broken(Evaluator):
+        def evaluate(self, case: Any) -> Any:
+            raise ZeroDivisionError
+
+    answer(store, "A", 99)
+    broken = ExperimentKeeper(store, lambda: Broken(None), threading.Event())
+    assert broken.score() == 1
+    assert broken.score() == 0
+    with store._engine.connect() as connection:
+        failures = connection.execute(sa.select(scores.c.failure).where(scores.c.failure != "")).scalars()
+        assert list(failures) == ["A métrica falhou (ZeroDivisionError)."]
+
+
+def test_an_arm_that_breaks_its_bound_is_paused_and_the_reason_kept(
+    store: Store, keeper: ExperimentKeeper
+) -> None:
+    begin(store, guardrails={"error_rate": 0.1})
+    for number in range(60):
+        answer(store, "A", number)
+        answer(store, "B", 100 + number, exposed=A if number % 2 else B)
+    (breached,) = keeper.guard()
+    assert (breached.arm, breached.name) == ("B", "error_rate")
+    paused = policies.newest(store, "modelos")
+    assert [arm.name for arm in paused.arms if arm.paused] == ["B"]
+    assert paused.state is PolicyState.RUNNING
+    assert paused.author == AUTHOR
+    assert "taxa de erros" in paused.reason
+    assert keeper.guard() == []
+    # Whoever resumes it starts anew: the old failures do not pause it again, new ones do.
+    policies.resume(store, "modelos", "ana", "corrigido", "B")
+    assert keeper.guard() == []
+    for number in range(60):
+        answer(store, "B", 200 + number, exposed=A)
+    assert [found.arm for found in keeper.guard()] == ["B"]
+
+
+def test_the_last_arm_takes_the_whole_experiment_with_it(store: Store, keeper: ExperimentKeeper) -> None:
+    begin(store, guardrails={"daily_spend": 0.5})
+    for number in range(4):
+        answer(store, "AB"[number % 2], number, cost=0.4)
+    assert {found.arm for found in keeper.guard()} == {"A", "B"}
+    assert policies.newest(store, "modelos").state is PolicyState.PAUSED
+    assert store.policies.running() is None
+    assert keeper.guard() == []
+
+
+def test_a_healthy_experiment_is_left_alone(store: Store, keeper: ExperimentKeeper) -> None:
+    bounds = {"error_rate": 0.2, "p95_latency": 5.0, "refusal_rate": 0.5, "daily_spend": 10.0}
+    begin(store, guardrails=bounds)
+    answer(store, "A", 500, exposed=None, refused=True)
+    for number in range(120):
+        answer(store, "AB"[number % 2], number, cost=0.01)
+    assert keeper.guard() == []
+    assert policies.newest(store, "modelos").version == 1
+
+
+def test_adaptive_weights_follow_what_is_rated_and_keep_the_floor(
+    store: Store, keeper: ExperimentKeeper
+) -> None:
+    begin(store, mode=PolicyMode.ADAPTIVE, floor=0.1)
+    assert keeper.adapt() is None
+    for number in range(80):
+        answer(store, "A", number, thumb=-1 if number % 2 else 1)
+        answer(store, "B", 100 + number, thumb=1)
+    changed = keeper.adapt()
+    assert changed is not None
+    weights = {arm.name: arm.weight for arm in changed.arms}
+    assert weights["B"] > weights["A"] >= 0.1
+    assert sum(weights.values()) == pytest.approx(1)
+    assert "aprendeu" in changed.reason
+    assert keeper.adapt() is None
+    policies.pause(store, "modelos", "ana", "ver")
+    assert keeper.adapt() is None
+
+
+def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: ExperimentKeeper) -> None:
+    begin(store)
+    rated = [answer(store, "AB"[number % 2], number, thumb=1 - 2 * (number % 3 == 0)) for number in range(60)]
+    keeper.score()
+    first = keeper.conclude()
+    assert first is not None
+    assert first.verdict.rows == 60
+    again = verdicts.conclude(store, "modelos")
+    assert again.line == first.line  # nothing new: no new line
+    # Later thumbs, scores, answers and versions change what is said next, not what was said.
+    store.rate(Feedback(rated[0].id, "u0", thumb=1))
+    answer(store, "A", 500, thumb=-1)
+    keeper.score()
+    policies.pause(store, "modelos", "ana", "ver", "B")
+    second = verdicts.conclude(store, "modelos")
+    assert second.line != first.line
+    assert verdicts.verify(store, "modelos") == [(second.line, True), (first.line, True)]
+    # A row that was tampered with is noticed.
+    with store._engine.begin() as connection:
+        connection.execute(
+            feedback_events.update().where(feedback_events.c.interaction_id == rated[1].id).values(thumb=-1)
+        )
+    assert [same for _, same in verdicts.verify(store, "modelos")] == [False, False]
+
+
+def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: ExperimentKeeper) -> None:
+    assert (keeper.score(), keeper.guard(), keeper.adapt(), keeper.conclude()) == (0, [], None, None)
+    with pytest.raises(InputError, match="Crie um"):
+        verdicts.conclude(store, "nada")
+    begin(store)
+    kept = keeper.conclude()
+    assert kept is not None
+    assert kept.verdict.status is Status.TOO_EARLY
