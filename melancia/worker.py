@@ -13,6 +13,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from melancia.errors import JobError, MelanciaError, StoreError, TrackingError
+from melancia.mlops import rankings
 from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.mlops.exporter import Exporter, ExportReport
 from melancia.mlops.model_keeper import ModelKeeper
@@ -27,7 +28,7 @@ from melancia.store.lock import WorkerLock
 if TYPE_CHECKING:
     from melancia.evals.evaluate import Evaluator
 
-_CHORES = ("guard", "score", "adapt", "verdict", "export", "registry", "pulls", "placement")
+_CHORES = ("guard", "score", "adapt", "verdict", "arena", "export", "registry", "pulls", "placement")
 _BATCH = 10  # things told to MLflow between two looks at whether to stop: a few seconds
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Pace:
     score: float = 5.0
     adapt: float = 600.0
     verdict: float = 3600.0
+    arena: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class Worker:
         self._experiments.score()
         self._experiments.guard()
         self._experiments.adapt()
+        self._rank()
         return self._experiments.conclude()
 
     def _every(self, seconds: float, name: str, job: Callable[[], None], delay: float = 0.0) -> None:
@@ -220,6 +223,7 @@ class Worker:
         self._every(self._pace.score, "score", self._score)
         self._every(self._pace.adapt, "adapt", self._adapt)
         self._every(self._pace.verdict, "verdict", self._conclude, delay=self._pace.verdict)
+        self._every(self._pace.arena, "arena", self._rank)
         if self._only_experiments:
             return
         if self._settings.mlflow_url:
@@ -250,6 +254,9 @@ class Worker:
         kept = self._experiments.conclude()
         if kept is not None:
             logger.info("verdict %d on %s: %s", kept.line, kept.verdict.experiment, kept.verdict.status)
+
+    def _rank(self) -> None:
+        rankings.refresh(self._store)
 
     def _beat(self) -> None:
         """Runs on the schedule, so that a schedule that died leaves the file to grow old."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from melancia import __version__
-from melancia.cli import answers, benchmark, experiment, feedback, health, knowledge, server, worker
+from melancia.cli import answers, benchmark, experiment, feedback, health, knowledge, server, votes, worker
 from melancia.errors import MelanciaError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("doctor")(health.doctor)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(votes.app, name="votes")
 
 
 def _version(wanted: bool) -> None:

@@ -1,11 +1,13 @@
 """Where the results go, once they are in their files: to MLflow, and to the job's row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from melancia.errors import TrackingError
+from melancia.experiments.files import draw, folder_of
 from melancia.records import content_hash
 
 if TYPE_CHECKING:
@@ -19,14 +21,17 @@ def keep(settings: "Settings", report: "Report", written: "Files", reporter: "Re
     """Say where the files are; tell the job's row and MLflow. That MLflow is away fails nothing."""
     for file in (written.data, written.table):
         typer.echo(f"💾 {file}")
-    # Before MLflow, which may be slow to be away: a job that is cancelled has only seconds left.
+    # First of all: a job that is cancelled has only seconds left.
     reporter.result(_small(report, None))
-    link, run_id = _track(settings, report, written)
+    pictures = draw(report, folder_of(settings))
+    link, run_id = _track(settings, report, written, pictures)
     if run_id is not None:
         reporter.result(_small(report, link), run_id)
 
 
-def _track(settings: "Settings", report: "Report", written: "Files") -> tuple[str | None, str | None]:
+def _track(
+    settings: "Settings", report: "Report", written: "Files", pictures: Sequence[Path]
+) -> tuple[str | None, str | None]:
     """Tell MLflow, or its local folder; the run's page, if a server shows it, and its id."""
     from melancia.mlops import benchmark_runs, local_store
 
@@ -47,7 +52,7 @@ def _track(settings: "Settings", report: "Report", written: "Files") -> tuple[st
                 complete=report.complete,
                 models=models,
                 files=[written.data, written.table, written.text, written.configuration],
-                pictures=written.pictures,
+                pictures=pictures,
                 params=_params(report),
                 questions=benchmark_runs.QuestionSet(report.mode, content_hash(texts)),
             ),

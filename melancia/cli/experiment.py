@@ -32,7 +32,7 @@ def create(
         typer.Option(help="NOME=provedor:modelo[,prompt=v1][,temperature=0.2][,k=5]; dê dois ou mais."),
     ],
     weights: Annotated[str, typer.Option(help="Pesos, na ordem dos braços; vazio: iguais.")] = "",
-    mode: Annotated[str, typer.Option(help="sticky, adaptive, shadow, hybrid ou forced.")] = "sticky",
+    mode: Annotated[str, typer.Option(help="sticky, adaptive ou forced.")] = "sticky",
     guardrail: Annotated[
         list[str] | None, typer.Option(help="Limite de proteção, como p95_latency=20; repita para mais.")
     ] = None,
@@ -252,12 +252,13 @@ def _arm(text: str, settings: "Settings") -> "tuple[str, Variant]":
 
 def _mode(text: str) -> "PolicyMode":
     from melancia.errors import InputError
+    from melancia.mlops.policies import MODES
     from melancia.records import PolicyMode
 
     try:
         return PolicyMode(text)
     except ValueError as error:
-        raise InputError(f"O modo “{text}” não existe.", f"Há: {', '.join(PolicyMode)}.") from error
+        raise InputError(f"O modo “{text}” não existe.", f"Há: {', '.join(MODES)}.") from error
 
 
 def _guardrails(given: "Sequence[str]") -> dict[str, float]:

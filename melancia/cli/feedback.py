@@ -28,7 +28,7 @@ def export(
     from melancia.store import Store
     from melancia.store.export import lines, write
 
-    chosen = _format(output, fmt)
+    chosen = export_format(output, fmt)
     store = Store.open(load_settings().store_url)
     try:
         if output is None:
@@ -41,7 +41,8 @@ def export(
         store.close()
 
 
-def _format(output: Path | None, fmt: str | None) -> Literal["csv", "jsonl"]:
+def export_format(output: Path | None, fmt: str | None) -> Literal["csv", "jsonl"]:
+    """The format that was asked for, else that of the file's name, else csv. Raises InputError."""
     suffix = output.suffix.removeprefix(".").lower() if output else ""
     chosen = fmt or suffix or "csv"
     if chosen not in ("csv", "jsonl"):

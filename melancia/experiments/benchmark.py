@@ -101,6 +101,7 @@ class ModelBenchmark:
             self._finish(session.measure(self._go_on))
             self._report = session.report()
             files.write(self._report, report_text.results(self._report), folder)
+            files.draw(self._report, folder)
         finally:
             session.close()
         return session.answers

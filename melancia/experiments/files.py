@@ -6,31 +6,31 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from melancia.errors import InputError
+from melancia.experiments.documents import SCHEMA, document, report_of
 from melancia.experiments.journal import SUFFIX
 from melancia.experiments.results import COLUMNS, Measured, Report
 from melancia.settings import Settings
 
-SCHEMA = 1
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NAME = re.compile(r"benchmark_\d{8}_\d{6}(_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a benchmark was written: everything, its table, what was printed, its configuration, pictures."""
+    """Where a benchmark was written: everything, its table, what was printed, its configuration."""
 
     data: Path
     table: Path
     text: Path
     configuration: Path
-    pictures: tuple[Path, ...] = ()
 
 
 def folder_of(settings: Settings) -> Path:
@@ -46,8 +46,8 @@ def new_id(folder: Path, moment: datetime) -> str:
     return next(name for name in names if taken.isdisjoint({f"{name}.json", f"{name}{SUFFIX}"}))
 
 
-def write(report: Report, printed: str, folder: Path, *, pictures: bool = True) -> Files:
-    """Write ``<id>.json``, ``.csv``, ``.log``, ``.config.json`` and ``<id>/*.png`` into ``folder``.
+def write(report: Report, printed: str, folder: Path) -> Files:
+    """Write ``<id>.json``, ``.csv``, ``.log`` and ``.config.json`` into ``folder``.
 
     A benchmark that was resumed replaces its own. Raises InputError when the folder or the disk does not take
     them.
@@ -59,58 +59,27 @@ def write(report: Report, printed: str, folder: Path, *, pictures: bool = True) 
     } | {"variants": [summary.variant.as_dict() for summary in report.summaries]}
     data, table = base.with_suffix(".json"), base.with_suffix(".csv")
     text, config = base.with_suffix(".log"), base.with_suffix(".config.json")
-    try:
+    with _disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _whole(text, printed + "\n", "utf-8")
         _whole(config, _json(configuration), "utf-8")
         # With a byte order mark, without which Excel takes UTF-8 for Windows-1252; pandas skips it.
         _whole(table, _csv(report.answers), "utf-8-sig")
-        drawn = _draw(report, base) if pictures else ()
         # The last one: whoever lists benchmarks looks for it.
         _whole(data, _json(whole), "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"Os resultados não puderam ser escritos em {folder}.",
-            "Confira as permissões e o espaço em disco.",
-        ) from error
-    return Files(data, table, text, config, drawn)
+    return Files(data, table, text, config)
 
 
-def document(report: Report) -> dict[str, Any]:
-    """All of a report as plain JSON values, as docs/benchmark.schema.json says; instants in ISO 8601, UTC."""
-    return {
-        "schema": SCHEMA,
-        "id": report.id,
-        "mode": report.mode,
-        "started_at": report.started_at.isoformat(),
-        "ended_at": report.ended_at.isoformat(),
-        "complete": report.complete,
-        "stopped": report.stopped,
-        "options": asdict(report.options),
-        "index_version": report.index_version,
-        "environment": dict(report.environment),
-        "prices": [dict(price) for price in report.prices],
-        "questions": [
-            {
-                **asdict(question),
-                "passages": [
-                    {
-                        "rank": passage.rank,
-                        "document_id": passage.document_id,
-                        "chunk_id": passage.chunk_id,
-                        "score": passage.score,
-                    }
-                    for passage in report.passages.get(question.id, ())
-                ],
-            }
-            for question in report.questions
-        ],
-        "models": [summary.as_dict() for summary in report.summaries],
-        "comparisons": [asdict(comparison) for comparison in report.comparisons],
-        "ranking": {name: [list(place) for place in places] for name, places in report.ranking.items()},
-        "judge": asdict(report.judge) if report.judge else None,
-        "answers": [answer.as_dict() for answer in report.answers],
-    }
+def draw(report: Report, folder: Path) -> tuple[Path, ...]:
+    """Draw ``<id>/*.png`` into ``folder``, in place of earlier ones. Raises InputError on a full disk."""
+    from melancia.experiments.pictures import draw as drawn
+
+    own = folder / report.id
+    with _disk(folder):
+        own.mkdir(parents=True, exist_ok=True)
+        for old in own.glob("*.png"):
+            old.unlink()
+        return tuple(drawn(report, own))
 
 
 def saved(folder: Path) -> list[str]:
@@ -135,13 +104,27 @@ def read(folder: Path, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _draw(report: Report, folder: Path) -> tuple[Path, ...]:
-    from melancia.experiments.pictures import draw
+def load(folder: Path, name: str) -> Report:
+    """Benchmark ``name`` of ``folder`` as the report that it was written from, without its passages.
 
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    return tuple(draw(report, folder))
+    Raises InputError when there is none, or it cannot be read.
+    """
+    found = read(folder, name)
+    try:
+        return report_of(found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"O arquivo {name}.json é de outra versão.", "Rode o benchmark de novo.") from error
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Os resultados não puderam ser escritos em {folder}.",
+            "Confira as permissões e o espaço em disco.",
+        ) from error
 
 
 def _json(value: Any) -> str:

@@ -1,5 +1,6 @@
 """A benchmark on disk while it runs, a line an answer: what an interruption leaves, for another to resume."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,6 +73,7 @@ class Journal:
         with _disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             journal._file = journal.path.open("x", encoding="utf-8")
+        journal._hold()
         journal._write({"header": header.as_dict()})
         return journal
 
@@ -93,8 +95,9 @@ class Journal:
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise broken from error
         with _disk(path.parent):
-            os.truncate(path, len(whole) + 1)
             journal._file = path.open("a", encoding="utf-8")
+            journal._hold()
+            os.truncate(path, len(whole) + 1)
         return journal
 
     @property
@@ -119,6 +122,19 @@ class Journal:
             self._file = None
         if done:
             self.path.unlink(missing_ok=True)
+
+    def _hold(self) -> None:
+        """Nobody else goes on with it while we do. The lock ends with the process at the latest."""
+        if self._file is None:
+            raise RuntimeError("the journal is closed")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            self._file = None
+            raise InputError(
+                f"{self.header.id} está em andamento em outro processo.", "Espere que termine, ou cancele-o."
+            ) from error
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if "answer" in line:

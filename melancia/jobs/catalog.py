@@ -40,7 +40,9 @@ class Benchmark(Parameters):
     budget: float | None = Field(None, ge=0, description="Em US$; para antes de passar dele.")
     pipeline: bool = Field(False, description="O caminho inteiro dos usuários.")
     batch: bool = Field(False, description="Modelos da OpenAI em lote.")
-    judge: Label | Literal[""] = Field("", description="Modelo que julga as respostas.")
+    judge: str = Field(
+        "", pattern=r"^([a-z]+(:[^\s,]+)?)?$", max_length=200, description="Modelo que julga as respostas."
+    )
     resume: str | None = Field(
         None, pattern=r"^benchmark_\d{8}_\d{6}(_\d+)?$", description="Benchmark interrompido a continuar."
     )

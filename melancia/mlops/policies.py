@@ -17,6 +17,8 @@ GUARDRAILS: Mapping[str, str] = {
     "groundedness": "apoio nas fontes, no mínimo (0 a 1)",
     "daily_spend": "gasto por dia, no máximo (US$)",
 }
+MODES = (PolicyMode.STICKY.value, PolicyMode.ADAPTIVE.value, PolicyMode.FORCED.value)
+"""The modes that there are; those that the design names besides are still to come."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
 
@@ -94,7 +96,7 @@ def rollback(store: Store, experiment: str, author: str, reason: str, version: i
             f"Não há a versão {wanted} a que voltar." if wanted > 0 else "Não há versão anterior.",
             f"Há: {have}." if have else "O experimento tem só a primeira versão.",
         )
-    return change(store, experiment, author, reason, lambda _policy: found)
+    return change(store, experiment, author, reason, lambda policy: _open(policy) and found)
 
 
 def end(store: Store, experiment: str, author: str, reason: str) -> Policy:
@@ -150,6 +152,8 @@ def _check(policy: Policy) -> None:
         raise InputError("Falta dizer que braço é de todos.", f"Os braços são: {', '.join(names)}.")
     if not 0 <= policy.floor * len(names) <= 1:
         raise InputError("O piso por braço não cabe.", f"Com {len(names)} braços, até {1 / len(names):.2f}.")
+    if policy.mode in (PolicyMode.SHADOW, PolicyMode.HYBRID):
+        raise InputError(f"O modo {policy.mode.value} ainda não está disponível.", f"Há: {', '.join(MODES)}.")
     if policy.primary_metric != "thumbs":
         raise InputError(f"A métrica principal {policy.primary_metric} não existe.", "Há: thumbs.")
     for name, bound in policy.guardrails.items():

@@ -1,11 +1,11 @@
-"""Feedback as CSV or JSON Lines; a file is written whole or not at all."""
+"""Ratings and votes as CSV or JSON Lines; a file is written whole or not at all."""
 
 import csv
 import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,22 +20,24 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def lines(rows: Iterable[Mapping[str, Any]], fmt: Format) -> Iterator[str]:
-    """The export's text, a record at a time, line ends included."""
+def lines(rows: Iterable[Mapping[str, Any]], fmt: Format, columns: Sequence[str] = COLUMNS) -> Iterator[str]:
+    """The export's text, a record at a time, line ends included. ``columns``: those of the CSV."""
     if fmt == "jsonl":
         for row in rows:
             yield json.dumps(row, ensure_ascii=False) + "\n"
         return
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     yield _taken(buffer)
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in COLUMNS])
+        writer.writerow([_cell(row.get(name)) for name in columns])
         yield _taken(buffer)
 
 
-def write(rows: Iterable[Mapping[str, Any]], path: Path, fmt: Format) -> int:
+def write(
+    rows: Iterable[Mapping[str, Any]], path: Path, fmt: Format, columns: Sequence[str] = COLUMNS
+) -> int:
     """Write the export to ``path``, atomically; returns the number of records. Raises InputError.
 
     CSV begins with a byte order mark, without which Excel takes UTF-8 for Windows-1252.
@@ -49,7 +51,7 @@ def write(rows: Iterable[Mapping[str, Any]], path: Path, fmt: Format) -> int:
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding=encoding, newline="") as file:
-            for line in lines(rows, fmt):
+            for line in lines(rows, fmt, columns):
                 file.write(line)
                 count += 1
             file.flush()
@@ -65,6 +67,8 @@ def write(rows: Iterable[Mapping[str, Any]], path: Path, fmt: Format) -> int:
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return ";".join(str(item) for item in value)
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
     # A spreadsheet would run a text that begins like a formula.
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"

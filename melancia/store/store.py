@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from melancia.errors import InputError, InteractionNotFoundError, NotOwnerError
 from melancia.records import Feedback, FinishReason, Interaction, Turn, utc_now
 from melancia.store.database import open_engine, translated
+from melancia.store.duels import CONVERSATION
 from melancia.store.exports import ExportStore
 from melancia.store.jobs import JobStore
 from melancia.store.models import ModelStore
@@ -18,6 +19,7 @@ from melancia.store.outcomes import OutcomeStore
 from melancia.store.policies import PolicyStore
 from melancia.store.rows import export_row, feedback_from, interaction_from, interaction_row
 from melancia.store.tables import feedback, feedback_events, interactions
+from melancia.store.votes import VoteStore
 
 MAX_COMMENT_CHARS = 2000
 _BATCH = 500
@@ -33,6 +35,7 @@ class Store:
         self.exports = ExportStore(engine)
         self.policies = PolicyStore(engine)
         self.outcomes = OutcomeStore(engine)
+        self.votes = VoteStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -105,10 +108,13 @@ class Store:
         return [(interaction_from(row), _joined(row)) for row in rows]
 
     def latest_conversation(self, user_id: str) -> str | None:
-        """The conversation in which the user last asked; None if they never did."""
+        """The conversation in which the user last asked, outside duels; None if they never did."""
         query = (
             sa.select(interactions.c.conversation_id)
-            .where(interactions.c.user_id == user_id)
+            .where(
+                interactions.c.user_id == user_id,
+                interactions.c.conversation_id.not_like(f"{CONVERSATION}%"),
+            )
             .order_by(interactions.c.created_at.desc())
             .limit(1)
         )

@@ -191,3 +191,41 @@ verdicts = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("ix_verdicts_experiment", "experiment", "id"),
 )
+
+# A duel of the arena: drawn here before anybody answers, and the user's vote on it.
+duels = sa.Table(
+    "duels",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("experiment", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("left_hash", sa.Text, nullable=False),
+    sa.Column("left_variant", Json, nullable=False),
+    sa.Column("right_hash", sa.Text, nullable=False),
+    sa.Column("right_variant", Json, nullable=False),
+    sa.Column("left_interaction", sa.Text, sa.ForeignKey("interactions.id", ondelete="SET NULL")),
+    sa.Column("right_interaction", sa.Text, sa.ForeignKey("interactions.id", ondelete="SET NULL")),
+    sa.Column("left_length", sa.Integer),
+    sa.Column("right_length", sa.Integer),
+    sa.Column("winner", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("voted_at", Instant),
+    sa.CheckConstraint("winner IN ('left', 'right', 'tie', 'both_bad')", name="ck_duels_winner"),
+    sa.CheckConstraint("(state = 'voted') = (winner IS NOT NULL)", name="ck_duels_voted"),
+    sa.Index("ix_duels_user", "user_id", "created_at"),
+    sa.Index("ix_duels_voted", "voted_at"),
+)
+
+rankings = sa.Table(
+    "rankings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("votes", sa.Integer, nullable=False),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)

@@ -1,35 +1,22 @@
 """Saved benchmarks as the page needs them: their list, one as a report, and what was interrupted."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from melancia.errors import InputError
 from melancia.experiments import files, words
 from melancia.experiments.journal import SUFFIX, Header, resumable
-from melancia.experiments.plan import Options
-from melancia.experiments.questions import Question
-from melancia.experiments.results import (
-    Comparison,
-    Interval,
-    JudgeReport,
-    Measured,
-    Report,
-    Summary,
-)
-from melancia.records import Turn, Variant
+from melancia.experiments.results import Report
 from melancia.ui.job_view import MODES, moment
 
 _LISTED = 50
 _KEPT = 4  # reports in memory: a large one has some megabytes
-_AGAIN = "Rode o benchmark de novo."
 
-Stamp = tuple[int, int]
-"""When a file was written (nanoseconds) and its size: another one was written anew."""
+Stamp = tuple[int, int, int]
+"""When the document was written (nanoseconds), its size, when its pictures were: another one is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +43,8 @@ def stamp(folder: Path, name: str) -> Stamp | None:
         found = (folder / f"{name}.json").stat()
     except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_size
+    pictures = folder / name
+    return found.st_mtime_ns, found.st_size, pictures.stat().st_mtime_ns if pictures.is_dir() else 0
 
 
 def load(folder: Path, name: str) -> Report:
@@ -108,51 +96,4 @@ def _titled(folder: Path, name: str, _written: Stamp | None) -> str:
 
 @lru_cache(maxsize=_KEPT)
 def _load(folder: Path, name: str, _written: Stamp | None) -> Report:
-    found = files.read(folder, name)
-    try:
-        return _report(found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"O arquivo {name}.json é de outra versão.", _AGAIN) from error
-
-
-def _report(found: Mapping[str, Any]) -> Report:
-    """The inverse of ``files.document``, but for the passages, of which it keeps the ids only."""
-    judge = found["judge"]
-    return Report(
-        id=found["id"],
-        mode=found["mode"],
-        started_at=datetime.fromisoformat(found["started_at"]),
-        ended_at=datetime.fromisoformat(found["ended_at"]),
-        complete=found["complete"],
-        stopped=found["stopped"],
-        options=Options(**found["options"]),
-        index_version=found["index_version"],
-        environment=found["environment"],
-        prices=found["prices"],
-        questions=[_question(item) for item in found["questions"]],
-        passages={},
-        summaries=[_summary(item) for item in found["models"]],
-        comparisons=[
-            Comparison(**{**item, "interval": _interval(item["interval"])}) for item in found["comparisons"]
-        ],
-        ranking=found["ranking"],
-        judge=JudgeReport(**judge) if judge else None,
-        answers=[Measured.from_dict(item) for item in found["answers"]],
-    )
-
-
-def _question(item: Mapping[str, Any]) -> Question:
-    own = {name: value for name, value in item.items() if name != "passages"}
-    lists = {name: tuple(own[name]) for name in ("key_facts", "gold")}
-    return Question(**{**own, **lists, "history": tuple(Turn(**turn) for turn in own["history"])})
-
-
-def _summary(item: Mapping[str, Any]) -> Summary:
-    derived = ("provider", "model_name", "variant_hash")
-    own = {name: value for name, value in item.items() if name not in derived}
-    intervals = {name: Interval(**ends) for name, ends in own["intervals"].items()}
-    return Summary(**{**own, "variant": Variant.from_dict(own["variant"]), "intervals": intervals})
-
-
-def _interval(ends: Mapping[str, float] | None) -> Interval | None:
-    return Interval(**ends) if ends else None
+    return files.load(folder, name)

@@ -12,8 +12,10 @@ from melancia.errors import MelanciaError
 from melancia.llms.select import configured_ollama
 from melancia.records import ModelStatus, Variant
 from melancia.ui import models_state, render
+from melancia.ui.arena_tab import arena_tab
 from melancia.ui.benchmark_tab import benchmarks_tab
 from melancia.ui.chat import IDLE, Chat
+from melancia.ui.experiment_tab import experiments_tab
 from melancia.ui.identity import Identity
 from melancia.ui.jobs import jobs_tab
 from melancia.ui.knowledge import knowledge_tab
@@ -115,10 +117,14 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                     [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
                 )
                 gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
+        with gr.Tab("Arena", elem_id="aba-arena") as ring:
+            arena_tab(runtime, identity, ring)
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
             knowledge_tab(runtime, identity, shelf)
         with gr.Tab("Benchmarks", elem_id="aba-benchmarks") as bench:
             benchmarks_tab(runtime, identity, bench)
+        with gr.Tab("Experimentos", elem_id="aba-experimentos") as trials:
+            experiments_tab(runtime, identity, trials)
         with gr.Tab("Tarefas", elem_id="aba-tarefas") as queue_tab:
             jobs_tab(runtime, identity, queue_tab)
 

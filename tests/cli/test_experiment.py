@@ -44,6 +44,7 @@ def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path
         (("create", "m", *ARMS, "--weights", "1", *WHY), "2 braços e 1 pesos"),
         (("create", "m", *ARMS, "--weights", "a,b", *WHY), "não é um número"),
         (("create", "m", *ARMS, "--mode", "sorte", *WHY), "sticky"),
+        (("create", "m", *ARMS, "--mode", "shadow", *WHY), "ainda não está disponível"),
         (("create", "m", *ARMS, "--guardrail", "sorte=1", *WHY), "p95_latency"),
         (("create", "m", "--arm", "A", "--arm", "B=ollama:b", *WHY), "não diz um braço"),
         (("create", "m", "--arm", "A=ollama:a,cor=azul", "--arm", "B=ollama:b", *WHY), "não existe"),

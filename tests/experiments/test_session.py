@@ -178,6 +178,21 @@ def test_another_index_is_not_mixed_with_the_first(
     assert len(journal.resumable(tmp_path / "experiments")) == 1
 
 
+def test_one_that_runs_is_not_resumed_beside_itself(
+    make: Make, begin: Begin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    runtime = make()
+    session = begin(runtime, variants(runtime.settings)[:1])
+    run(session, lambda step: step.done < 1)
+    kept = (tmp_path / "experiments" / f"{session.header.id}{journal.SUFFIX}").read_bytes()
+    with pytest.raises(InputError, match="em andamento em outro processo"):
+        Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
+    assert (tmp_path / "experiments" / f"{session.header.id}{journal.SUFFIX}").read_bytes() == kept
+    session.close()
+    again = Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
+    again.close()
+
+
 def test_what_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Não há benchmark"):
         journal.find(tmp_path, "")

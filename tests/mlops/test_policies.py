@@ -46,6 +46,8 @@ def test_a_life_of_an_experiment_is_in_its_history(store: Store) -> None:
     assert policies.rollback(store, "modelos", "ana", "de novo", 6).hash == promoted.hash
     policies.end(store, "modelos", "ana", "acabou")
     assert store.policies.running() is None
+    with pytest.raises(InputError, match="encerrado"):
+        policies.rollback(store, "modelos", "ana", "arrependi")
     history = store.policies.history("modelos")
     assert [(one.version, one.author) for one in history][:2] == [(9, "ana"), (8, "ana")]
     assert [one.reason for one in reversed(history)][:3] == ["comparar", "B erra", "corrigido"]
@@ -80,6 +82,7 @@ def test_one_experiment_routes_at_a_time(store: Store) -> None:
         ({"arms": (Arm("A", A, 0.0), Arm("B", B, 0.0))}, "Nenhum braço"),
         ({"mode": PolicyMode.FORCED, "forced": "C"}, "braço é de todos"),
         ({"floor": 0.6}, "piso"),
+        ({"mode": PolicyMode.SHADOW}, "ainda não está disponível"),
         ({"primary_metric": "sorte"}, "métrica principal"),
         ({"guardrails": {"inventado": 1.0}}, "Não existe"),
         ({"guardrails": {"error_rate": 1.5}}, "entre 0 e 1"),

@@ -52,4 +52,4 @@ def made(
 def saved(folder: Path, *reports: Report) -> None:
     """Write ``reports`` into ``folder``, without pictures, which take seconds."""
     for one in reports:
-        files.write(one, "Relatório.", folder, pictures=False)
+        files.write(one, "Relatório.", folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from melancia.errors import InputError
-from melancia.experiments import files
+from melancia.experiments.documents import document
 from melancia.experiments.journal import Header, Journal
 from melancia.experiments.plan import Options
 from melancia.experiments.questions import Question
@@ -59,8 +59,8 @@ def test_one_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
     "change", [{"models": [{}]}, {"options": {"outra": 1}}, {"answers": 3}, {"schema": 99}]
 )
 def test_a_document_of_another_shape_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    document = files.document(made()) | change
-    (tmp_path / f"{NEW}.json").write_text(json.dumps(document), "utf-8")
+    other = document(made()) | change
+    (tmp_path / f"{NEW}.json").write_text(json.dumps(other), "utf-8")
     with pytest.raises(InputError, match="outra versão"):
         benchmark_files.load(tmp_path, NEW)
 
