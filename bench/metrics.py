@@ -4,9 +4,9 @@ Each answer is measured twice: with what is known of a right one (reference, key
 answerable), and without any of it, as a user's question is. AUC is the chance that a right answer scores
 higher than a wrong one (ties count half). Intervals are percentile bootstraps over questions (``RESAMPLES``
 resamples), since the answers to one question go together. ``--split design`` is what the weights were fitted
-on: it cross-validates them by question (``FOLDS`` folds), and carries them over from one of its files to the
-other; ``--fit`` fits them anew and rewrites ``melancia/evals/weights.py``. ``heldout`` (the default) was not
-looked at while the metrics were designed.
+on: each of its files is measured by weights that were fitted on the others; ``--fit`` fits them anew and
+rewrites ``melancia/evals/weights.py``. ``heldout`` (the default) was not looked at while the metrics were
+designed.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from melancia.agent.lexical import LexicalIndex
 from melancia.embeddings.local import LocalEmbeddings
 from melancia.evals.case import SCORES, Case, Source
 from melancia.evals.evaluate import Evaluator
-from melancia.evals.quality import ALONE, WAYS, Fitted, quality, refusal_quality, variant
-from melancia.evals.refusals import refuses
+from melancia.evals.quality import ADMITTED, ALONE, WAYS, Fitted, quality, refusal_quality, variant
+from melancia.evals.refusals import admits, refuses
 from melancia.records import Turn
 from melancia.settings import PROJECT_DIR
 from melancia.text import normalise
@@ -38,14 +38,12 @@ WRONG = (
     "wrong-number", "unsupported", "negated", "english", "other-answer", "empty", "undue-refusal", "answered",
 )  # fmt: skip
 SPLITS = {
-    "design": ("design.jsonl", "tuning.jsonl"),
-    "first": ("design.jsonl",),
+    "design": ("design.jsonl", "tuning.jsonl", "tuning-2.jsonl"),
     "heldout": ("heldout.jsonl",),
 }
-"""Name of a split → its files; ``first``: what ``design`` was in the first round."""
+"""Name of a split → its files."""
 FOLDER = PROJECT_DIR / "data" / "labelled"
 RESAMPLES = 2000
-FOLDS = 10
 PENALTY = 1.0
 _KIND_OF = {
     "numbers": "wrong-number", "statements": "unsupported", "polarity": "negated", "topic": "other-answer",
@@ -60,6 +58,7 @@ Values = NDArray[np.float64]
 class Labelled:
     """An answer of which the kind is known; ``bare`` is its case without what is known of a right one."""
 
+    file: str
     question: str
     kind: str
     case: Case
@@ -68,11 +67,15 @@ class Labelled:
 
 def labelled(split: str, folder: Path = FOLDER) -> list[Labelled]:
     """The labelled answers of a split of ``SPLITS``."""
-    lines = [line for name in SPLITS[split] for line in (folder / name).read_text("utf-8").splitlines()]
-    return [answer for line in lines for answer in _answers(json.loads(line))]
+    return [
+        answer
+        for name in SPLITS[split]
+        for line in (folder / name).read_text("utf-8").splitlines()
+        for answer in _answers(name, json.loads(line))
+    ]
 
 
-def _answers(item: Mapping[str, Any]) -> list[Labelled]:
+def _answers(file: str, item: Mapping[str, Any]) -> list[Labelled]:
     bare = Case(
         question=item["question"],
         answer="",
@@ -89,7 +92,9 @@ def _answers(item: Mapping[str, Any]) -> list[Labelled]:
         answerable=bool(item["gold"]),
     )
     return [
-        Labelled(item["id"], a["kind"], replace(known, answer=a["text"]), replace(bare, answer=a["text"]))
+        Labelled(
+            file, item["id"], a["kind"], replace(known, answer=a["text"]), replace(bare, answer=a["text"])
+        )
         for a in item["answers"]
     ]
 
@@ -173,42 +178,20 @@ def _logistic(table: Values, good: Flags) -> Values:
     return np.concatenate([[beta[0] - weights @ mean], weights])
 
 
-def cross_validated(
+def carried_over(
     rows: Sequence[Labelled], signals: Sequence[Mapping[str, float]], *, known: bool, vectors: bool
 ) -> Values:
-    """Quality of each answer by weights that were fitted without its question."""
-    questions = sorted({row.question for row in rows})
-    np.random.default_rng(0).shuffle(questions)
+    """Quality of each answer by weights that were fitted on the other files than its own."""
     found = np.zeros(len(rows))
-    for fold in range(FOLDS):
-        out = {*questions[fold::FOLDS]}
-        inside = [at for at, row in enumerate(rows) if row.question not in out]
+    for file in {row.file for row in rows}:
+        others = [at for at, row in enumerate(rows) if row.file != file]
         weights = fit(
-            [rows[at] for at in inside], [signals[at] for at in inside], known=known, vectors=vectors
+            [rows[at] for at in others], [signals[at] for at in others], known=known, vectors=vectors
         )
         for at, row in enumerate(rows):
-            if row.question in out:
+            if row.file == file:
                 found[at] = _quality(row, signals[at], weights, known=known, vectors=vectors)
     return found
-
-
-def carried_over(
-    rows: Sequence[Labelled],
-    signals: Sequence[Mapping[str, float]],
-    inside: Flags,
-    *,
-    known: bool,
-    vectors: bool,
-) -> Values:
-    """Quality of each answer that is not ``inside``, by weights fitted on those that are; NaN inside."""
-    places = [int(at) for at in np.flatnonzero(inside)]
-    weights = fit([rows[at] for at in places], [signals[at] for at in places], known=known, vectors=vectors)
-    return np.array(
-        [
-            np.nan if held else _quality(row, found, weights, known=known, vectors=vectors)
-            for row, found, held in zip(rows, signals, inside, strict=True)
-        ]
-    )
 
 
 def _quality(
@@ -218,8 +201,10 @@ def _quality(
     answer, name = row.case.answer, variant(known=known, vectors=vectors)
     if not answer.strip():
         return 0.0
-    if known and (refuses(answer) or not row.case.answerable):
-        return float(refuses(answer) != row.case.answerable)
+    if known and refuses(answer):
+        return float(not row.case.answerable)
+    if known and not row.case.answerable:
+        return ADMITTED * admits(answer)
     return refusal_quality(signals, name, weights) if refuses(answer) else quality(signals, name, weights)
 
 
@@ -313,19 +298,17 @@ def main() -> int:
         write_weights(embeddings, given.folder)
         return 0
     rows = labelled(given.split, given.folder)
-    first = {row.question for row in labelled("first", given.folder)} if given.split == "design" else set()
     print(f"{given.split}: {len(rows)} respostas a {len({row.question for row in rows})} perguntas")
     for vectors in (True, False):
         evaluator = Evaluator(embeddings if vectors else None, corpus_idf())
         for known in (False, True):
             if given.split == "design":
                 signals = [evaluator.signals(row.case if known else row.bare) for row in rows]
-                values = cross_validated(rows, signals, known=known, vectors=vectors)
-                part_of_first = np.array([row.question in first for row in rows])
-                for inside in (part_of_first, ~part_of_first):
-                    carried = carried_over(rows, signals, inside, known=known, vectors=vectors)
-                    out = [int(at) for at in np.flatnonzero(~inside)]
-                    table("De um arquivo para o outro", carried[out], [rows[at] for at in out])
+                values = carried_over(rows, signals, known=known, vectors=vectors)
+                for file in SPLITS["design"]:
+                    picked = [at for at, row in enumerate(rows) if row.file == file]
+                    title = f"{file}, com pesos ajustados nos outros arquivos"
+                    table(title, values[picked], [rows[at] for at in picked])
             else:
                 values = _measured(evaluator, rows, known=known)
             how = f"{'com' if known else 'sem'} referência, {'com' if vectors else 'sem'} vetores"

@@ -32,6 +32,26 @@ def written_sums(text: str, found: Sequence[Number]) -> dict[int, bool]:
     """Place in ``found`` of each result of a sum that ``text`` writes out → whether the sum is right."""
     plain = folded(text)
     results: dict[int, bool] = {}
+    for start, end, operators in _chains(plain, found):
+        if end + 1 < len(found) and _RESULT.match(plain[found[end].end : found[end + 1].start]):
+            values = _worth(plain, found[start : end + 1], operators)
+            if values:
+                results[end + 1] = any(rounds_to(value, found[end + 1]) for value in values)
+    return results
+
+
+def written_values(text: str, found: Sequence[Number]) -> list[float]:
+    """What each sum that ``text`` writes out, with a result or without, is worth."""
+    plain = folded(text)
+    return [
+        value
+        for start, end, operators in _chains(plain, found)
+        for value in _worth(plain, found[start : end + 1], operators)
+    ]
+
+
+def _chains(plain: str, found: Sequence[Number]) -> Iterator[tuple[int, int, list[str]]]:
+    """First and last place in ``found`` of each run of numbers with operators between, and these."""
     start = 0
     while start < len(found) - 1:
         operators: list[str] = []
@@ -42,15 +62,24 @@ def written_sums(text: str, found: Sequence[Number]) -> dict[int, bool]:
                 break
             operators.append(_SPELT.get(match[1], match[1]))
             end += 1
-        if operators and end + 1 < len(found):
-            between = plain[found[end].end : found[end + 1].start]
-            mixed = "(" in plain[found[start].start : found[end].end]
-            if _RESULT.match(between) and not mixed:
-                shown = found[end + 1]
-                values = _evaluations(_squared(plain, found[start : end + 1]), operators)
-                results[end + 1] = any(rounds_to(value, shown) for value in values)
+        if operators:
+            yield start, end, operators
         start = max(end, start + 1)
-    return results
+
+
+def _worth(plain: str, chain: Sequence[Number], operators: Sequence[str]) -> list[float]:
+    """Values of a chain, brackets first; none when its brackets do not pair."""
+    depths, depth = [], 0
+    before = plain[max(0, chain[0].start - 5) : chain[0].start]
+    for number, after in zip(chain, [*chain[1:], None], strict=True):
+        depth += before.count("(")
+        depths.append(depth)
+        before = plain[number.end : after.start if after else number.end + 2]
+        depth -= before.count(")")
+        before = before.replace(")", "")
+    if min(depths) < 0 or (depth > 0 and depth != min(depths)):
+        return []
+    return _evaluations(_squared(plain, chain), operators, depths)
 
 
 def derivable(shown: Number, operands: Iterable[Number], asked: Sequence[Number] = ()) -> bool:
@@ -130,12 +159,30 @@ def _values(value: float, unit: str) -> tuple[float, ...]:
     return (value / 100,) if unit == "%" else (value,)
 
 
-def _evaluations(chain: Sequence[Number], operators: Sequence[str]) -> list[float]:
+def _evaluations(chain: Sequence[Number], operators: Sequence[str], depths: Sequence[int]) -> list[float]:
     percent = [float(n.value) / 100 if n.unit == "%" else float(n.value) for n in chain]
     plain = [float(n.value) for n in chain]
-    return [
-        value for value in (_evaluate(percent, operators), _evaluate(plain, operators)) if value is not None
-    ]
+    found = [_nested(values, operators, depths) for values in (percent, plain)]
+    return [value for value in found if value is not None]
+
+
+def _nested(values: Sequence[float], operators: Sequence[str], depths: Sequence[int]) -> float | None:
+    """Value of a chain of which each number stands in as many brackets as ``depths`` says."""
+    low = min(depths)
+    inner = [place for place, depth in enumerate(depths) if depth > low]
+    if not inner:
+        return _evaluate(values, operators)
+    start = end = inner[0]
+    while end + 1 < len(depths) and depths[end + 1] > low:
+        end += 1
+    value = _nested(values[start : end + 1], operators[start:end], depths[start : end + 1])
+    if value is None:
+        return None
+    return _nested(
+        [*values[:start], value, *values[end + 1 :]],
+        [*operators[:start], *operators[end:]],
+        [*depths[:start], low, *depths[end + 1 :]],
+    )
 
 
 def _evaluate(values: Sequence[float], operators: Sequence[str]) -> float | None:

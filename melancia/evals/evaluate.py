@@ -8,8 +8,8 @@ from melancia.errors import MelanciaError
 from melancia.evals import citations
 from melancia.evals.case import Case, Scores
 from melancia.evals.language import language
-from melancia.evals.quality import Signals, quality, refusal_quality, variant
-from melancia.evals.refusals import refusal_score, refuses
+from melancia.evals.quality import ADMITTED, Signals, quality, refusal_quality, variant
+from melancia.evals.refusals import admits, refusal_score, refuses
 from melancia.evals.signals import Prepared, answer_signals, read, refusal_signals, relevance
 from melancia.evals.vectors import Vectors
 
@@ -82,7 +82,7 @@ class Evaluator:
             return quality(answer_signals(reading, self._vectors), name)
 
         found: Measures = {
-            "quality": (lambda: 0.0) if answerable is False else whole,
+            "quality": (lambda: ADMITTED * admits(case.answer)) if answerable is False else whole,
             "relevance": lambda: relevance(reading, self._vectors).value,
             "groundedness": lambda: reading.grounding.value,
             "citation_precision": lambda: citations.precision(

@@ -10,7 +10,7 @@ written beside it is wrong. That hallucinated numbers need a check of their own:
 
 from collections.abc import Sequence
 
-from melancia.evals.arithmetic import derivable, written_sums
+from melancia.evals.arithmetic import derivable, written_sums, written_values
 from melancia.evals.numbers import Number, compatible, rounds_to, same
 from melancia.evals.sources import Evidence, Sentence
 from melancia.text import stems
@@ -39,8 +39,9 @@ def support(
     for place, results in enumerate(written):
         for index, right in results.items():
             found[place][index] = max(found[place][index], 1.0) if right else 0.0
+    values = [value for s in answer for value in written_values(s.text, s.numbers)]
     for _ in range(3):  # what is derived may support the next
-        if not _derive(answer, given, found, written):
+        if not _derive(answer, given, found, written, values):
             break
     return found
 
@@ -75,7 +76,11 @@ def _share(wanted: frozenset[str], there: frozenset[str], given: Evidence) -> fl
 
 
 def _derive(
-    answer: Sequence[Sentence], given: Evidence, found: list[list[float]], written: Sequence[dict[int, bool]]
+    answer: Sequence[Sentence],
+    given: Evidence,
+    found: list[list[float]],
+    written: Sequence[dict[int, bool]],
+    values: Sequence[float],
 ) -> bool:
     changed = False
     for place, sentence in enumerate(answer):
@@ -83,7 +88,8 @@ def _derive(
             if found[place][index] >= _ENOUGH or written[place].get(index) is False:
                 continue
             near = _near(answer, found, place, index)
-            if any(rounds_to(other.value, number) for other in near) or derivable(
+            known = [*(float(other.value) for other in near), *values]
+            if any(rounds_to(value, number) for value in known) or derivable(
                 number, [*given.asked_numbers, *near], given.asked_numbers
             ):
                 found[place][index] = DERIVED
@@ -94,7 +100,7 @@ def _derive(
 def _near(answer: Sequence[Sentence], found: list[list[float]], place: int, index: int) -> list[Number]:
     return [
         number
-        for at in range(max(0, place - 1), min(len(answer), place + 2))
+        for at in range(max(0, place - 2), min(len(answer), place + 3))
         for position, number in enumerate(answer[at].numbers)
         if found[at][position] >= _ENOUGH and (at, position) != (place, index)
     ]

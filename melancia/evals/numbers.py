@@ -1,9 +1,10 @@
 """Numbers of a Portuguese text: what they are worth, whatever way they are written. Pure functions.
 
 “R$ 1.200,00”, “1200 reais” and “1,2 mil reais” are the same number; so are “12 %”, “12 por cento” and “0,12”,
-“quatro em cada dez” and “40 %”, “duas semanas” and “14 dias”. Citations ``[n]``, the markers of a list and
-digits inside a word (ME1) are not numbers of the answer. Numbers in words count from four on, and from two on
-before a unit (“duas semanas”): “um” and “dois” are mostly articles and pointers.
+“quatro em cada dez” and “40 %”, “duas semanas” and “14 dias”, “um real e doze centavos” and “R$ 1,12”.
+Citations ``[n]``, the markers of a list and digits inside a word (ME1) are not numbers of the answer. Numbers
+in words count from four on, from two on before a unit (“duas semanas”), and “um” only before money and
+percent: they are mostly articles and pointers.
 """
 
 import re
@@ -11,18 +12,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
+from melancia.evals.numerals import SPELT, worth
 from melancia.text import fold
 
-_TENS = "vinte|trinta|quarenta|cinquenta|sessenta|setenta|oitenta|noventa"
-_WORDS = {
-    "dois": 2, "duas": 2, "tres": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7, "oito": 8, "nove": 9,
-    "dez": 10, "onze": 11, "doze": 12, "treze": 13, "quatorze": 14, "catorze": 14, "quinze": 15,
-    "dezesseis": 16, "dezessete": 17, "dezoito": 18, "dezenove": 19, "vinte": 20, "trinta": 30,
-    "quarenta": 40, "cinquenta": 50, "sessenta": 60, "setenta": 70, "oitenta": 80, "noventa": 90,
-    "cem": 100, "duzentos": 200, "trezentos": 300, "quatrocentos": 400, "quinhentos": 500,
-    "mil": 1000,
-}  # fmt: skip
-_ONES = {"um": 1, "uma": 1}
 _MONTHS = {
     name: place
     for place, name in enumerate(
@@ -39,21 +31,23 @@ _UNITS = {
     "anos": "a", "vez": "×", "vezes": "×", "ponto": "pp", "pontos": "pp", "p.p": "pp", "px": "px",
     "pixel": "px", "pixels": "px",
 }  # fmt: skip
+_COUNTED = 4  # in words and without unit
+_OF_ONE = ("R$", "US$", "¢", "%")  # units beside which “um” is a number
+_CENTS = ("centavo", "centavos")
 _DAYS = {"d": 1, "sem": 7, "m": 30, "a": 360}
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True) if "$" not in unit)
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
 _DIGITS = r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:[.,]\d+)?"
 _TIMES = r"vezes\s+(?:[ao]s?\s+)?(?:r\$\s*)?\d"  # a product, not a unit
-_SPELT = rf"(?:{_TENS}) e (?:um|uma|{'|'.join(_WORDS)})|{'|'.join(_WORDS)}"
 _DATE = rf"(?P<day>\d{{1,2}})(?:º|o)?(?: de (?P<month>{'|'.join(_MONTHS)})|/(?P<slash>\d{{1,2}})(?![\d/]*,))"
 _YEAR = r"(?:(?: de |/)(?P<year>\d{4}))?"
 _NUMBER = re.compile(
     rf"(?<![\w.,/]){_DATE}{_YEAR}\b"
-    rf"|(?:(?P<money>r\$|us\$)\s*)?(?<![\w])(?<!\d[.,])(?:(?P<digits>{_DIGITS})|(?P<word>{_SPELT})\b)"
+    rf"|(?:(?P<money>r\$|us\$)\s*)?(?<![\w])(?<!\d[.,])(?:(?P<digits>{_DIGITS})|(?P<word>{SPELT})\b)"
     rf"(?:\s+(?P<scale>{_SCALE})\b)?"
     rf"(?:\s*(?P<unit>(?!{_TIMES})(?:{_UNIT})(?!\w)))?(?![a-z_])"
 )
-_EACH = rf"{_DIGITS}|um|uma|{'|'.join(_WORDS)}"
+_EACH = rf"{_DIGITS}|{SPELT}"
 _OF_EACH = re.compile(rf"(?<![\w.,])(?P<part>{_EACH}) em cada (?P<whole>{_EACH})\b")
 _RANGE = re.compile(r"^\s*(?:a|e|ou|ate|-|–)\s*$")
 _CITATION = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\](?!\()")
@@ -89,7 +83,25 @@ def numbers(text: str) -> list[Number]:
     for place, (first, second) in enumerate(pairwise(found)):
         if not first.unit and second.unit == "%" and _RANGE.match(plain[first.end : second.start]):
             found[place] = replace(first, unit="%")
-    return found
+    return _with_cents(found, plain)
+
+
+def _with_cents(found: list[Number], plain: str) -> list[Number]:
+    """“um real e doze centavos” is one number."""
+    joined: list[Number] = []
+    for number in found:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and last.unit == number.unit == "R$"
+            and last.places == 0
+            and plain[number.start : number.end].endswith(_CENTS)
+            and plain[last.end : number.start].strip() == "e"
+        ):
+            joined[-1] = replace(last, value=last.value + number.value, places=2, end=number.end)
+        else:
+            joined.append(number)
+    return joined
 
 
 def same(a: Number, b: Number) -> bool:
@@ -143,8 +155,10 @@ def _read(match: re.Match[str]) -> Number | None:
     unit = _UNITS.get(match["money"] or match["unit"] or "", "")
     word = match["word"]
     if word:
-        value, places = Decimal(sum(_ONES.get(part) or _WORDS.get(part, 0) for part in word.split())), 0
-        if value < 4 and not unit and not match["scale"]:
+        value, places = worth(word)
+        if value < _COUNTED and not unit and not match["scale"] and not places:
+            return None
+        if value == 1 and unit not in _OF_ONE and not match["scale"]:
             return None
     else:
         value, places = _digits(match["digits"])
@@ -157,10 +171,7 @@ def _read(match: re.Match[str]) -> Number | None:
 
 
 def _share(match: re.Match[str]) -> Number:
-    part, whole = (
-        _digits(text)[0] if text[0].isdigit() else Decimal(_ONES.get(text) or _WORDS[text])
-        for text in match.groups()
-    )
+    part, whole = (_digits(text)[0] if text[0].isdigit() else worth(text)[0] for text in match.groups())
     return Number(part / whole if whole else part, "", 2, *match.span())
 
 

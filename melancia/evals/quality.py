@@ -20,7 +20,7 @@ from melancia.evals.weights import PRIORS, WEIGHTS
 Signals = Mapping[str, float]
 Fitted = Mapping[str, Mapping[str, Mapping[str, float]]]
 WAYS: dict[str, tuple[str, ...]] = {
-    "numbers": ("numbers", "worst_number", "in_place", "facts"),
+    "numbers": ("numbers", "worst_number", "in_place"),
     "statements": ("worst_statement", "alike"),
     "polarity": ("polarity", "reference_polarity", "roles", "verdict"),
     "topic": ("words", "closeness", "statements", "facts", "recall", "reference_closeness"),
@@ -31,6 +31,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 """Way of being wrong → the signals that see it."""
 ALONE = ("refusal",)
 """Ways that are a refusal's only."""
+ADMITTED = 0.5
+"""Quality of an answer to what the base lacks that says so somewhere, and answers all the same."""
 _CERTAIN = 50.0
 
 

@@ -5,19 +5,21 @@ Signals of a question without reference, or of an evaluator without vectors, are
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from melancia.evals.case import Case
 from melancia.evals.correctness import Agreement, agreement
 from melancia.evals.grounding import Grounding, grounding
 from melancia.evals.language import language
+from melancia.evals.numbers import numbers
 from melancia.evals.polarity import Places, places
 from melancia.evals.quality import Signals
 from melancia.evals.relevance import Relevance, asked, words
 from melancia.evals.slots import Slot, slots
 from melancia.evals.sources import Evidence, Idf, Sentence, evidence, split, without_citations
 from melancia.evals.vectors import Vectors
+from melancia.text import stems
 
 _KEPT = 64
 _NEARLY = 10.0
@@ -59,12 +61,16 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An answer with all that was read off it without vectors."""
+    """An answer with all that was read off it without vectors.
+
+    ``informed``: its grounding when what is known of a right answer counts as told, too.
+    """
 
     case: Case
     given: Given
     sentences: tuple[Sentence, ...]
     grounding: Grounding
+    informed: Grounding
     agreement: Agreement | None
     words: float
     language: float
@@ -75,14 +81,32 @@ def read(case: Case, given: Given) -> Reading:
     sentences = split(case.answer)
     known = case.answerable is not False and bool(case.reference.strip() or case.key_facts)
     idf = given.evidence.idf
+    grounded = grounding(sentences, given.evidence, given.places, given.slots)
     return Reading(
         case=case,
         given=given,
         sentences=sentences,
-        grounding=grounding(sentences, given.evidence, given.places, given.slots),
+        grounding=grounded,
+        informed=grounding(
+            sentences,
+            _informed(case, given.evidence),
+            given.places,
+            (*given.slots, *slots(split(case.reference))),
+        )
+        if known
+        else grounded,
         agreement=agreement(case.answer, case.reference, case.key_facts, idf, asked(case)) if known else None,
         words=words(asked(case), case.answer, idf),
         language=language(case.answer),
+    )
+
+
+def _informed(case: Case, given: Evidence) -> Evidence:
+    told = " ".join([case.reference, *case.key_facts])
+    return replace(
+        given,
+        asked=given.asked.union(stem for stem in stems(told) if not stem[0].isdigit()),
+        asked_numbers=(*given.asked_numbers, *numbers(told)),
     )
 
 
@@ -96,7 +120,7 @@ def relevance(reading: Reading, vectors: Vectors | None) -> Relevance:
 
 def answer_signals(reading: Reading, vectors: Vectors | None) -> Signals:
     """Signals of an answer. Raises EmbeddingError."""
-    grounded, agreed = reading.grounding, reading.agreement
+    grounded, agreed = reading.informed, reading.agreement
     found = {
         "numbers": grounded.numbers,
         "worst_number": grounded.worst_number,
@@ -112,7 +136,6 @@ def answer_signals(reading: Reading, vectors: Vectors | None) -> Signals:
     if agreed is not None:
         # A part that the reference has nothing for is not against the answer.
         found["facts"] = 1.0 if agreed.facts is None else agreed.facts
-        found["reference_numbers"] = 1.0 if agreed.numbers is None else agreed.numbers
         found["recall"] = 1.0 if agreed.recall is None else agreed.recall
         found["reference_polarity"] = agreed.polarity
         found["roles"] = agreed.roles

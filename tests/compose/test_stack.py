@@ -123,7 +123,7 @@ def test_chat_rate_start_a_job_and_read_it_all_in_mlflow(stack: Stack) -> None:
         page.get_by_role("button", name="Iniciar benchmark").click()
         page.screenshot(path="artifacts/compose-benchmarks.png")
         page.get_by_role("tab", name="Tarefas").click()
-        link = page.locator("a[href*='/runs/']").first
+        link = page.locator("#tarefas-terminadas a[href*='/runs/']").first
         expect(link).to_be_visible(timeout=180_000)
         run = re.search(r"runs/([0-9a-f]{32})", link.get_attribute("href") or "")
         assert run

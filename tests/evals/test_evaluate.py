@@ -11,7 +11,7 @@ from melancia.embeddings.local import LocalEmbeddings
 from melancia.errors import EmbeddingError
 from melancia.evals.case import SCORES, Case
 from melancia.evals.evaluate import Evaluator
-from melancia.evals.quality import WAYS, quality
+from melancia.evals.quality import ADMITTED, WAYS, quality
 from melancia.evals.weights import WEIGHTS
 from tests.evals.cases import BARE, KNOWN, REFUSAL, RIGHT, WRONG, answer
 
@@ -113,6 +113,11 @@ def test_answering_what_the_base_does_not_have_is_worth_nothing(evaluator: Evalu
     assert "correctness" not in values
 
 
+def test_who_admits_that_the_base_lacks_it_and_answers_all_the_same_gets_half(evaluator: Evaluator) -> None:
+    text = "As fontes não tratam do clima de amanhã. Ainda assim, deve chover 12 mm à tarde em São Paulo."
+    assert evaluator.evaluate(answer(text, UNKNOWABLE)).values["quality"] == ADMITTED
+
+
 def test_a_broken_model_fails_what_needs_it_with_the_reason_and_nothing_else() -> None:
     scores = Evaluator(Broken()).evaluate(answer(RIGHT))
     assert set(scores.failures) == {"quality", "relevance"}
@@ -148,3 +153,13 @@ def test_no_metric_that_gets_better_lowers_quality(
 ) -> None:
     better = {**signals, name: max(signals[name], higher)}
     assert quality(better, weights) >= quality(signals, weights) - 1e-12
+
+
+def test_the_words_of_the_reference_support_an_answer_beside_the_sources(evaluator: Evaluator) -> None:
+    said = "O seguro Platinum devolve R$ 77 do frete rodoviário."
+    known = replace(KNOWN, reference=said, key_facts=("R$ 77",))
+    informed = evaluator.signals(answer(said, known))
+    uninformed = evaluator.signals(answer(said, BARE))
+    for name in ("worst_number", "worst_statement"):
+        assert informed[name] > uninformed[name]
+    assert evaluator.evaluate(answer(said, known)).values["groundedness"] == 0

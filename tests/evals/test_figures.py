@@ -43,6 +43,13 @@ def test_what_follows_from_the_question_is_supported(question: str, answer: str)
     assert worst(answer, question) >= figures.DERIVED
 
 
+def test_the_result_of_a_sum_written_further_on_is_supported() -> None:
+    answer = "Até R$ {} por clique. A conta é da loja. O limite vem do preço. Faça 57,60 × 0,012."
+    question = "Com 57,60 por pedido e conversão de 0,012, qual o limite?"
+    assert worst(answer.format("0,69"), question) >= figures.DERIVED
+    assert worst(answer.format("0,79"), question) == 0
+
+
 @pytest.mark.parametrize("answer", ["O ACOS é de 17%.", "O ACOS é 180 ÷ 1.500 = 17%."])
 def test_what_does_not_follow_is_not(answer: str) -> None:
     assert worst(answer, "Gastei 180 e vendi 1.500, qual o ACOS?") == 0
@@ -57,6 +64,10 @@ def test_what_does_not_follow_is_not(answer: str) -> None:
         ("160 vezes 18 reais = 2.880", True),
         ("160 vezes 18 reais = 2.580", False),
         ("1.728 dividido por 9.720 dá 17,8%", True),
+        ("(310 + 330) ÷ 2 = 320 pedidos", True),
+        ("(310 + 330) ÷ 2 = 475 pedidos", False),
+        ("12 ÷ (1.000 × 0,32%) = R$ 3,75", True),
+        ("((1 + 2) × 3) ÷ 9 = 1", True),
         ("180 × 0,03 × 0,12 dá cerca de R$ 0,65", True),
         ("16 × 0,02 × 0,98 ÷ 0,004² = 19.600", True),
         ("16 × 0,02 × 0,98 ÷ 0,004² = 78.400", False),

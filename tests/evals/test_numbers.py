@@ -59,6 +59,13 @@ def test_any_text_is_read_and_positions_lie_inside_it(text: str) -> None:
         ("5 em cada 1.000", "0,5%"),
         ("duas semanas", "14 dias"),
         ("um prazo de 60 dias", "dois meses"),
+        ("mil e oitocentos reais", "R$ 1.800"),
+        ("um real e doze centavos", "R$ 1,12"),
+        ("57 reais e 60 centavos", "R$ 57,60"),
+        ("oito vírgula três por cento", "8,3%"),
+        ("zero vírgula zero cinco", "0,05"),
+        ("cento e cinquenta cliques", "150"),
+        ("cinquenta e seis mil trezentos e dois", "56.302"),
     ],
 )
 def test_two_writings_of_one_number(a: str, b: str) -> None:
@@ -75,6 +82,11 @@ def test_another_unit_is_another_number(a: str, b: str) -> None:
 
 def test_citations_markers_and_names_are_no_numbers() -> None:
     assert numbers("1. Use o ME1 [2][3].\n2. Veja [o guia](guia-2024.md), um por um.") == []
+
+
+def test_words_that_are_no_numeral_are_none_and_a_list_of_numerals_is_no_sum() -> None:
+    assert numbers("quantos por cento em uma semana?") == []
+    assert [number.value for number in numbers("quatro e cinco pedidos")] == [4, 5]
 
 
 def test_the_first_end_of_a_range_has_its_unit() -> None:
