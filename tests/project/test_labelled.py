@@ -16,7 +16,7 @@ ANSWERED = {"right", "wrong-number", "unsupported", "negated", "english"} | {
     "undue-refusal",
 }
 REFUSED = {"refusal", "answered", "empty"}
-FILES = {"design": "dev", "tuning": "test", "heldout": "test"}
+FILES = {"design": "dev", "tuning": "test", "tuning-2": "test", "heldout": "dev"}
 
 
 def rows(name: str) -> list[dict[str, Any]]:
