@@ -387,7 +387,7 @@ def test_the_command_sums_up_in_portuguese_and_fails_when_something_did(
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_a_served_page_is_its_own_worker_only_when_mlflow_is_set(tmp_path: Path, tracked: bool) -> None:
+def test_a_page_without_a_stack_is_its_own_worker(tmp_path: Path, tracked: bool) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "acos.md").write_text("# ACOS\n\nO ACOS é o investimento dividido pela receita.\n", "utf-8")
@@ -408,11 +408,8 @@ def test_a_served_page_is_its_own_worker_only_when_mlflow_is_set(tmp_path: Path,
     try:
         until(lambda: "MelâncIA em" in log.read_text("utf-8"), "it serves", 60)
         lock = WorkerLock(url)
-        if tracked:
-            until(lambda: _is_taken(lock), "it took the lock")
-        else:
-            assert lock.try_acquire()
-            lock.release()
+        # Experiments are looked after with or without MLflow.
+        until(lambda: _is_taken(lock), "it took the lock")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) in (0, 130)
         assert lock.try_acquire(), "it gave the lock up"
