@@ -7,9 +7,9 @@ own, with as many questions at once as the options say. Each model is warmed up 
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from melancia.errors import MelanciaError
 from melancia.experiments.asking import Asked, Asker, failed
@@ -23,6 +23,7 @@ from melancia.experiments.spending import BudgetReachedError
 from melancia.llms import capabilities
 from melancia.llms.addresses import is_own
 from melancia.llms.openai_batch import BatchStatus
+from melancia.llms.select import EXTRACTIVE
 from melancia.records import Variant
 from melancia.settings import Settings
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 class Score(Protocol):
     """Scores an answer."""
 
-    async def __call__(self, asked: Asked, question: Question) -> Measured:
+    def __call__(self, asked: Asked, question: Question) -> Coroutine[Any, Any, Measured]:
         """The same answer with its scores."""
 
 
@@ -162,8 +163,9 @@ class Runner:
                     # No smaller question instead: those that are asked must not depend on their size.
                     spent = True
 
-        # Twice as many workers as slots: while one's answer is scored, another asks. An own machine waits.
-        workers = at_once if at_once == 1 else 2 * at_once
+        # Twice as many workers as slots: while one's answer is scored, another asks. The control runs in this
+        # very process, where scoring would hold it up.
+        workers = 1 if variant.provider == EXTRACTIVE else 2 * at_once
         async with asyncio.TaskGroup() as group:
             for _ in range(min(workers, len(rounds))):
                 group.create_task(worker())
@@ -173,14 +175,20 @@ class Runner:
     async def _one(
         self, variant: Variant, one: Round, placement: Placement, slots: asyncio.Semaphore, hope: "_Hope"
     ) -> None:
-        self._tell(variant, one.question.text)
-        if hope.lost:
-            measured = failed(variant, one.question, one.repeat, f"Não perguntada: {hope.reason}")
-        else:
-            async with slots:
+        async with slots:
+            self._tell(variant, one.question.text)
+            if hope.lost:
+                asked = Asked(failed(variant, one.question, one.repeat, f"Não perguntada: {hope.reason}"))
+            else:
                 asked = await self._asker.ask(variant, one.question, one.repeat, placement)
-            hope.hear(asked.measured)
-            measured = await self._score(asked, one.question)
+                hope.hear(asked.measured)
+        scoring = asyncio.ensure_future(self._score(asked, one.question))
+        try:
+            measured = await asyncio.shield(scoring)
+        except asyncio.CancelledError:
+            # It was answered: what is left takes a moment, and is not thrown away.
+            self._keep(await scoring)
+            raise
         self._ended(variant, measured)
 
     async def _batch(self, variant: Variant, rounds: Sequence[Round]) -> str:
