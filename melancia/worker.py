@@ -28,7 +28,7 @@ from melancia.store.lock import WorkerLock
 if TYPE_CHECKING:
     from melancia.evals.evaluate import Evaluator
 
-_CHORES = ("guard", "score", "adapt", "verdict", "arena", "export", "registry", "pulls", "placement")
+_STANDING = ("lead", "heartbeat")  # jobs that go on while another worker is at work
 _BATCH = 10  # things told to MLflow between two looks at whether to stop: a few seconds
 
 logger = logging.getLogger(__name__)
@@ -209,9 +209,9 @@ class Worker:
             if self._lock.held():
                 return
             self._leading = False
-            for name in _CHORES:
-                if self._scheduler.get_job(name) is not None:
-                    self._scheduler.remove_job(name)
+            for job in self._scheduler.get_jobs():
+                if job.id not in _STANDING:
+                    job.remove()
         if not self._lock.try_acquire():
             if not self._waiting_said:
                 logger.info("another worker is at work on this database: waiting to take over")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from melancia.records import Passage, Turn
+from melancia.records import Interaction, Passage, Turn
 
 SCORES = (
     "quality",
@@ -50,6 +50,16 @@ class Case:
     key_facts: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()
     answerable: bool | None = None
+
+    @classmethod
+    def of(cls, interaction: Interaction) -> Self:
+        """A user's answer: nothing is known of the right one."""
+        return cls(
+            question=interaction.question,
+            answer=interaction.answer.text,
+            sources=tuple(Source.of(passage) for passage in interaction.passages),
+            invented_citations=interaction.answer.invented_citations,
+        )
 
 
 @dataclass(frozen=True, slots=True)

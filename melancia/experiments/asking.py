@@ -220,7 +220,6 @@ class Asker:
         answer = interaction.answer
         error = _error(interaction, pipeline=self._options.pipeline)
         usage = answer.usage
-        counted = (usage.prompt_tokens, usage.completion_tokens)
         first, whole = answer.time_to_first_token, answer.total_time
         retrieval = interaction.retrieval_time if self._options.pipeline else searched
         return Measured(
@@ -240,7 +239,7 @@ class Asker:
             failed_after_seconds=last.elapsed if error else None,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            tokens=None if None in counted else sum(count or 0 for count in counted),
+            tokens=usage.total,
             cost=answer.cost,
             finish_reason=answer.finish_reason.value,
             refused=answer.refused,

@@ -125,7 +125,6 @@ def _asked(nothing: Measured, answer: BatchAnswer, found: Found) -> Asked:
     passages = found.retrieval.passages
     checked = check_citations(answer.text, len(passages))
     usage = answer.usage
-    counted = (usage.prompt_tokens, usage.completion_tokens)
     measured = replace(
         nothing,
         success=not answer.error,
@@ -135,7 +134,7 @@ def _asked(nothing: Measured, answer: BatchAnswer, found: Found) -> Asked:
         failed_after_seconds=nothing.failed_after_seconds if answer.error else None,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
-        tokens=None if None in counted else sum(count or 0 for count in counted),
+        tokens=usage.total,
         finish_reason=answer.finish_reason.value,
         refused=is_refusal(checked.text),
         mode=found.retrieval.mode,

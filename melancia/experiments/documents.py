@@ -8,7 +8,7 @@ from typing import Any
 from melancia.experiments.plan import Options
 from melancia.experiments.questions import Question
 from melancia.experiments.results import Comparison, Interval, JudgeReport, Measured, Report, Summary
-from melancia.records import Turn, Variant
+from melancia.records import Variant
 
 SCHEMA = 1
 
@@ -64,7 +64,10 @@ def report_of(found: Mapping[str, Any]) -> Report:
         index_version=found["index_version"],
         environment=found["environment"],
         prices=found["prices"],
-        questions=[_question(item) for item in found["questions"]],
+        questions=[
+            Question.from_dict({name: value for name, value in item.items() if name != "passages"})
+            for item in found["questions"]
+        ],
         passages={},
         summaries=[_summary(item) for item in found["models"]],
         comparisons=[
@@ -74,12 +77,6 @@ def report_of(found: Mapping[str, Any]) -> Report:
         judge=JudgeReport(**judge) if judge else None,
         answers=[Measured.from_dict(item) for item in found["answers"]],
     )
-
-
-def _question(item: Mapping[str, Any]) -> Question:
-    own = {name: value for name, value in item.items() if name != "passages"}
-    lists = {name: tuple(own[name]) for name in ("key_facts", "gold")}
-    return Question(**{**own, **lists, "history": tuple(Turn(**turn) for turn in own["history"])})
 
 
 def _summary(item: Mapping[str, Any]) -> Summary:

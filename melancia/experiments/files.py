@@ -6,14 +6,14 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from melancia.errors import InputError
+from melancia.experiments.disk import writing
 from melancia.experiments.documents import SCHEMA, document, report_of
 from melancia.experiments.journal import SUFFIX
 from melancia.experiments.results import COLUMNS, Measured, Report
@@ -59,7 +59,7 @@ def write(report: Report, printed: str, folder: Path) -> Files:
     } | {"variants": [summary.variant.as_dict() for summary in report.summaries]}
     data, table = base.with_suffix(".json"), base.with_suffix(".csv")
     text, config = base.with_suffix(".log"), base.with_suffix(".config.json")
-    with _disk(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _whole(text, printed + "\n", "utf-8")
         _whole(config, _json(configuration), "utf-8")
@@ -75,7 +75,7 @@ def draw(report: Report, folder: Path) -> tuple[Path, ...]:
     from melancia.experiments.pictures import draw as drawn
 
     own = folder / report.id
-    with _disk(folder):
+    with writing(folder):
         own.mkdir(parents=True, exist_ok=True)
         for old in own.glob("*.png"):
             old.unlink()
@@ -114,17 +114,6 @@ def load(folder: Path, name: str) -> Report:
         return report_of(found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"O arquivo {name}.json é de outra versão.", "Rode o benchmark de novo.") from error
-
-
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"Os resultados não puderam ser escritos em {folder}.",
-            "Confira as permissões e o espaço em disco.",
-        ) from error
 
 
 def _json(value: Any) -> str:

@@ -3,21 +3,20 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 from melancia.errors import InputError
+from melancia.experiments.disk import REMEDY, writing
 from melancia.experiments.plan import Options
 from melancia.experiments.questions import Mode, Question
 from melancia.experiments.results import Measured
-from melancia.records import Turn, Variant
+from melancia.records import Variant
 
 SUFFIX = ".partial.jsonl"
-_FULL = "Confira as permissões e o espaço em disco."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Header:
             started_at=datetime.fromisoformat(values["started_at"]),
             options=Options(**values["options"]),
             variants=[Variant.from_dict(item) for item in values["variants"]],
-            questions=[_question(item) for item in values["questions"]],
+            questions=[Question.from_dict(item) for item in values["questions"]],
             index=values["index"],
             settings=values["settings"],
         )
@@ -70,7 +69,7 @@ class Journal:
     def begin(cls, folder: Path, header: Header) -> Self:
         """A new journal in ``folder``. Raises InputError when it cannot be written."""
         journal = cls(folder / f"{header.id}{SUFFIX}", header)
-        with _disk(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             journal._file = journal.path.open("x", encoding="utf-8")
         journal._hold()
@@ -91,10 +90,10 @@ class Journal:
             for line in lines[1:]:
                 journal._take(line)
         except OSError as error:
-            raise InputError(f"{path} não pode ser lido.", _FULL) from error
+            raise InputError(f"{path} não pode ser lido.", REMEDY) from error
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise broken from error
-        with _disk(path.parent):
+        with writing(path.parent):
             journal._file = path.open("a", encoding="utf-8")
             journal._hold()
             os.truncate(path, len(whole) + 1)
@@ -147,7 +146,7 @@ class Journal:
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise RuntimeError("the journal is closed")
-        with _disk(self.path.parent):
+        with writing(self.path.parent):
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
 
@@ -175,17 +174,3 @@ def find(folder: Path, name: str) -> Path:
         f"Não há benchmark {name} a retomar." if name else "Não há benchmark a retomar.",
         f"Há: {have}." if have else "Comece um com `melancia benchmark --mode quick`.",
     )
-
-
-def _question(values: Mapping[str, Any]) -> Question:
-    history = tuple(Turn(**turn) for turn in values["history"])
-    lists = {name: tuple(values[name]) for name in ("key_facts", "gold")}
-    return Question(**{**values, **lists, "history": history})
-
-
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"Os resultados não puderam ser escritos em {folder}.", _FULL) from error

@@ -14,7 +14,7 @@ from typing import Any
 
 from melancia.errors import InputError, MelanciaError
 from melancia.evals.agreement import Agreement, described, thumbs_agreement
-from melancia.evals.case import Case, Source
+from melancia.evals.case import Case
 from melancia.evals.judge import Judge, Judgement
 from melancia.evals.judge_calibration import calibrate
 from melancia.evals.judge_prompt import PromptTooLongError, judgement_messages
@@ -26,7 +26,7 @@ from melancia.experiments.results import JudgeReport, Measured
 from melancia.experiments.spending import Purse
 from melancia.llms import cost, parse_label
 from melancia.llms.select import EXTRACTIVE
-from melancia.records import Interaction, Usage, Variant, content_hash
+from melancia.records import Usage, Variant, content_hash
 from melancia.settings import Settings
 from melancia.store import Store
 
@@ -66,16 +66,7 @@ def rated_cases(store: Store) -> list[Rated]:
     newest = deque(
         ((row["interaction_id"], row["thumb"]) for row in store.export_feedback() if row["thumb"]), RATED
     )
-    return [Rated(_case(store.get(name)), thumb) for name, thumb in newest]
-
-
-def _case(interaction: Interaction) -> Case:
-    return Case(
-        question=interaction.question,
-        answer=interaction.answer.text,
-        sources=tuple(Source.of(passage) for passage in interaction.passages),
-        invented_citations=interaction.answer.invented_citations,
-    )
+    return [Rated(Case.of(store.get(name)), thumb) for name, thumb in newest]
 
 
 class Judging:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from melancia.errors import InputError
 from melancia.records import Turn
@@ -39,6 +39,12 @@ class Question:
     key_facts: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()
     answerable: bool | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of ``asdict``. Raises KeyError, TypeError on something else."""
+        lists = {name: tuple(values[name]) for name in ("key_facts", "gold")}
+        return cls(**{**values, **lists, "history": tuple(Turn(**turn) for turn in values["history"])})
 
 
 def questions(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from melancia.errors import ConflictError
-from melancia.evals.case import Case, Source
+from melancia.evals.case import Case
 from melancia.evals.evaluate import Evaluator
 from melancia.mlops import policies, verdicts
 from melancia.mlops.decide import guardrails
@@ -99,7 +99,7 @@ class ExperimentKeeper:
         if self._evaluator is None:
             self._evaluator = self._make()
         try:
-            found = self._evaluator.evaluate(_case(interaction))
+            found = self._evaluator.evaluate(Case.of(interaction))
         except Exception as error:
             logger.exception("the answer %s has no scores", interaction.id)
             reason = f"A métrica falhou ({type(error).__name__})."
@@ -153,12 +153,3 @@ def _since(store: Store, policy: Policy) -> dict[str, datetime]:
         still &= {arm.name for arm in version.arms if not arm.paused}
         found |= dict.fromkeys(still, version.created_at)
     return found
-
-
-def _case(interaction: Interaction) -> Case:
-    return Case(
-        question=interaction.question,
-        answer=interaction.answer.text,
-        sources=tuple(Source.of(passage) for passage in interaction.passages),
-        invented_citations=interaction.answer.invented_citations,
-    )
