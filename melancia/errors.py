@@ -25,6 +25,7 @@ MelanciaError
 │   └── NotOwnerError        feedback on somebody else's answer
 ├── JobError                 a job was refused, or its launcher is not there
 │   └── EngineUnavailableError   whoever runs jobs does not answer now: worth another try
+├── AlertError               nobody took an alert
 └── TrackingError            MLflow does not answer, or refused
 """
 
@@ -151,6 +152,10 @@ class JobError(MelanciaError):
 
 class EngineUnavailableError(JobError):
     """Whoever runs jobs (the Docker engine, the system) cannot now; the same request may work later."""
+
+
+class AlertError(MelanciaError):
+    """The webhook does not answer, or refused the alert. Never with its address, which is a secret."""
 
 
 class TrackingError(MelanciaError):

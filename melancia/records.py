@@ -55,7 +55,8 @@ class Variant:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return asdict(self)
+        # Not ``asdict``, which copies deeply: this is done several times a question.
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Variant":
@@ -172,7 +173,8 @@ class Outcome:
 
     ``arm`` is the assigned one, whoever answered in the end. ``failed``: no variant of the arm answered whole
     (error, time-out, or a fallback spoke instead). ``thumb``: +1, −1, or None when nobody rated; ``asked``:
-    the page asked for this rating. ``scores`` by metric. Seconds, US$; None is unknown.
+    the page asked for this rating. ``scores`` by metric. ``origin``: the shown answer beside which it was
+    given out of sight, or the draft before it; None for an answer of its own. Seconds, US$; None is unknown.
     """
 
     interaction_id: str
@@ -188,6 +190,7 @@ class Outcome:
     cost: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     propensity: float | None = None
+    origin: "Origin | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,8 @@ class Passage:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return {**asdict(self), "marketplaces": list(self.marketplaces)}
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {**plain, "marketplaces": list(self.marketplaces)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Passage":
@@ -293,9 +297,34 @@ class Attempt:
     retry_after: float | None = None
 
 
+class OriginKind(StrEnum):
+    """How an answer comes from another one. The first two were not generated at all."""
+
+    EXACT = "exact"  # the same question was answered before
+    SEMANTIC = "semantic"  # a question that asks the same was answered before
+    SHADOW = "shadow"  # what another arm would have said: never shown
+    FINAL = "final"  # the better model's answer after a draft
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer was given before: never timed, never in statistics."""
+        return self in (OriginKind.EXACT, OriginKind.SEMANTIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The interaction that an answer comes from, and how."""
+
+    kind: OriginKind
+    interaction_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """A question and all that became of it. ``exposure`` is None until a variant really answers."""
+    """A question and all that became of it. ``exposure`` is None until a variant really answers.
+
+    ``origin``: None for an answer of its own. ``asked``: its user was asked for a rating, drawn by lot.
+    """
 
     user_id: str
     conversation_id: str
@@ -311,6 +340,8 @@ class Interaction:
     settings_hash: str = ""
     index_version: str = ""
     retrieval_time: float | None = None
+    origin: Origin | None = None
+    asked: bool = False
 
     @property
     def fell_back(self) -> bool:
@@ -327,6 +358,107 @@ class Feedback:
     thumb: int | None = None
     comment: str | None = None
     created_at: datetime = field(default_factory=utc_now)
+
+
+class ReportStatus(StrEnum):
+    """What a drift report came to."""
+
+    STABLE = "stable"
+    DRIFT = "drift"
+    TOO_LITTLE = "too_little"  # not enough data to say anything: no test was made
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a report found, or would have: one test of one figure.
+
+    ``figure`` is its name under the scheme of ``mlops.naming`` (``question_length``, ``topic_new``…), ``arm``
+    and ``topic`` what it is about ("" is all). ``value`` and ``reference``: the figure now and then;
+    ``p_value`` corrected for the number of tests; ``severity``: "info", "warning" or "critical".
+    ``examples``: interaction ids. ``message``: the finding in Portuguese, without personal data.
+    """
+
+    figure: str
+    drifted: bool
+    message: str
+    arm: str = ""
+    topic: str = ""
+    value: float | None = None
+    reference: float | None = None
+    p_value: float | None = None
+    severity: str = "warning"
+    examples: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {**asdict(self), "examples": list(self.examples)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Finding":
+        """The inverse of ``as_dict``."""
+        return cls(**{**values, "examples": tuple(values["examples"])})
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """A drift report as kept: windows, sizes, figures, findings, and where its documents are.
+
+    ``figures``: name (with ``.arm`` where it is an arm's) → value now. ``sizes``: "current" and "reference" →
+    interactions, and "missing", how many one of them lacks when there are too few. ``gaps``: questions that
+    the base could not answer, one mapping a group (label, count, examples). ``file``: name of the HTML
+    document in ``data_dir/drift``; ``run_id``: MLflow's, "" without.
+    ``notes``: what the reader must know (sampling, what was left out), in Portuguese.
+    """
+
+    status: ReportStatus
+    current: tuple[datetime, datetime]
+    reference: tuple[datetime, datetime] | None
+    reference_kind: str
+    sizes: Mapping[str, int]
+    figures: Mapping[str, float]
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    file: str = ""
+    run_id: str = ""
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def drifted(self) -> tuple[Finding, ...]:
+        """The findings that say that something changed."""
+        return tuple(finding for finding in self.findings if finding.drifted)
+
+
+class ActionState(StrEnum):
+    """Where an action stands."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    FAILED = "failed"  # tried, and tried again later
+    DISMISSED = "dismissed"  # somebody took note and put it away
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a finding led to, by a rule of the table. ``key`` makes it happen once.
+
+    ``report_id`` is None when no report caused it, but a guardrail. ``kind``: "alert", "benchmark", "hold",
+    "pause" or "gaps".
+    """
+
+    key: str
+    report_id: str | None
+    rule: str
+    kind: str
+    message: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    state: ActionState = ActionState.PLANNED
+    attempts: int = 0
+    error: str = ""
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=utc_now)
+    updated_at: datetime = field(default_factory=utc_now)
 
 
 class JobState(StrEnum):

@@ -100,6 +100,32 @@ class Settings(BaseSettings):
     questions_per_minute: int = Field(20, ge=1, description="Limite de perguntas de um usuário por minuto.")
     max_question_chars: int = Field(2000, ge=50, description="Tamanho máximo de uma pergunta.")
 
+    cache: bool = Field(True, description="false: nenhuma resposta é reaproveitada.")
+    rating_prompt: float = Field(
+        0.1, ge=0, le=1, description="Parte das respostas, por sorteio, em que a página pede avaliação."
+    )
+
+    drift_schedule: str = Field(
+        "0 6 * * *", description="Quando procurar mudanças (cron, UTC); “nunca” desliga."
+    )
+    drift_current: str = Field("7d", description="Janela recente do relatório, como 7d ou 12h.")
+    drift_reference: str = Field(
+        "28d", description="Com que se compara: janela anterior (28d), benchmark, ou um arquivo."
+    )
+    rules_file: Path = Field(
+        PROJECT_DIR / "data" / "rules" / "drift.yaml", description="Tabela de regras: de achado a ação."
+    )
+    alert_webhook: SecretStr | None = Field(
+        None, description="Endereço que recebe os avisos em JSON (POST); vazio: só a página."
+    )
+    retention_days: int = Field(
+        0, ge=0, description="Dias em que perguntas e respostas são guardadas; 0: sem prazo."
+    )
+    mask_providers: str = Field(
+        "openai,huggingface",
+        description="Provedores que recebem os dados pessoais mascarados, com vírgulas; “nenhum” desliga.",
+    )
+
     variant: str = Field("auto", description="Quem responde: auto, extractive ou provedor:modelo.")
     fallbacks: str = Field("", description="Ordem de reserva: provedor:modelo, com vírgulas.")
     variant_a: str = Field(
@@ -150,8 +176,19 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Detalhe dos registros."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Forma dos registros: text, ou json (uma linha por evento)."
+    )
+    metrics_token_file: Path | None = Field(
+        None, description="Arquivo com o segredo de quem lê /metrics; vazio: só quem administra."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Coletor OpenTelemetry (OTLP por HTTP), como http://coletor:4318; vazio: nenhum.",
+    )
 
-    @field_validator("data_dir", "knowledge_dir")
+    @field_validator("data_dir", "knowledge_dir", "rules_file")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
@@ -165,6 +202,16 @@ class Settings(BaseSettings):
     def uploads_dir(self) -> Path:
         """Folder of the documents that were sent through the page."""
         return self.data_dir / "uploads"
+
+    @property
+    def answers_dir(self) -> Path:
+        """Folder of the answer cache (Chroma). Can be lost without harm."""
+        return self.data_dir / "answers"
+
+    @property
+    def drift_dir(self) -> Path:
+        """Folder of the drift reports' documents (HTML)."""
+        return self.data_dir / "drift"
 
     @property
     def store_url(self) -> str:
@@ -244,6 +291,15 @@ def known_variables() -> dict[str, str]:
 def inherited_environment() -> dict[str, str]:
     """This process's environment, for a child that should have the same."""
     return dict(os.environ)
+
+
+def withdraw(*names: str) -> None:
+    """Take variables out of this process's environment, on which a library would act behind our back.
+
+    Settings that were read before keep what they said.
+    """
+    for name in names:
+        os.environ.pop(name, None)
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -2,13 +2,23 @@
 
 from langchain_core.embeddings import Embeddings
 
+from melancia.embeddings.masked import MaskedEmbeddings
 from melancia.errors import EmbeddingError
+from melancia.masking.providers import masked_providers
 from melancia.settings import Settings
 
 
 def create_embeddings(name: str, settings: Settings) -> Embeddings:
-    """The embedding model called ``name``. Raises EmbeddingError for a name that no provider has."""
+    """The embedding model called ``name``; one of a provider in MELANCIA_MASK_PROVIDERS is sent masked texts.
+
+    Raises EmbeddingError for a name that no provider has, SettingsError.
+    """
     provider, _, model = name.partition(":")
+    made = _create(name, provider, model, settings)
+    return MaskedEmbeddings(made) if provider in masked_providers(settings) else made
+
+
+def _create(name: str, provider: str, model: str, settings: Settings) -> Embeddings:
     if provider == "local" and model in {"enpt", "original"}:
         from melancia.embeddings.local import LocalEmbeddings
 

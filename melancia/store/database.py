@@ -73,6 +73,7 @@ def _pragmas(connection: Any, _record: object) -> None:
         # With WAL, NORMAL survives the death of the process; only a power cut may cost the last commits.
         "synchronous=NORMAL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is erased is overwritten, not only forgotten
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -14,7 +14,7 @@ from melancia.errors import InputError
 Format = Literal["csv", "jsonl"]
 COLUMNS = (
     "interaction_id created_at rated_at user_id conversation_id question answer thumb comment provider model "
-    "assigned_provider assigned_model prompt_version fell_back refused finish_reason documents "
+    "assigned_provider assigned_model prompt_version fell_back refused finish_reason origin asked documents "
     "latency_seconds time_to_first_token prompt_tokens completion_tokens cost"
 ).split()
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from melancia.errors import InteractionNotFoundError
 from melancia.records import Feedback, FinishReason, Interaction, utc_now
 from melancia.store.database import translated
 from melancia.store.rows import interaction_from
@@ -78,7 +79,10 @@ class ExportStore:
             return connection.execute(query).scalar() or ""
 
     def begun(self, interaction_id: str) -> None:
-        """Remember, before MLflow is asked for a trace, that it will be."""
+        """Remember, before MLflow is asked for a trace, that it will be.
+
+        This and the next three raise InteractionNotFoundError when the interaction was erased meanwhile.
+        """
         self._put(interaction_id, attempts=exports.c.attempts + 1)
 
     def traced(self, interaction_id: str, trace_id: str) -> None:
@@ -112,10 +116,13 @@ class ExportStore:
         }
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(exports).values(fresh)
-        with translated(), self._engine.begin() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["interaction_id"], set_=values)
-            )
+        kept = statement.on_conflict_do_update(index_elements=["interaction_id"], set_=values)
+        with translated():
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(kept)
+            except sa.exc.IntegrityError as error:
+                raise InteractionNotFoundError("Essa resposta foi apagada.") from error
 
 
 def _joined() -> sa.FromClause:

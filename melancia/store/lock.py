@@ -2,6 +2,8 @@
 
 import fcntl
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +23,14 @@ _PROMPT = {
 }
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a worker holds the lock; ``seen_at``: when its session last said something (PostgreSQL)."""
+
+    present: bool
+    seen_at: datetime | None = None
 
 
 class WorkerLock:
@@ -70,10 +80,10 @@ class WorkerLock:
     def _lock_file(self) -> bool:
         if self._file is not None:
             return True
-        place = Path(str(self._address.database)).absolute()
+        place = _lock_path(self._address)
         with translated():
             place.parent.mkdir(parents=True, exist_ok=True)
-            file = place.with_name(f"{place.name}.worker.lock").open("a", encoding="utf-8")
+            file = place.open("a", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -109,3 +119,35 @@ class WorkerLock:
             return False
         self._connection = connection
         return True
+
+
+def presence(engine: sa.Engine) -> Presence:
+    """Who looks, without taking the lock. Raises StoreError when the database does not answer."""
+    if engine.dialect.name == "sqlite":
+        return Presence(_locked(_lock_path(engine.url)))
+    query = sa.text(
+        "SELECT activity.state_change FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid) "
+        "WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 1 "
+        "AND locks.classid = 0 AND locks.objid = :key "
+        "AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with translated(), engine.connect() as connection:
+        row = connection.execute(query, {"key": _WORKER_LOCK}).first()
+    return Presence(row is not None, row[0] if row is not None else None)
+
+
+def _locked(file: Path) -> bool:
+    """A shared lock can be had, for an instant, of a file that nobody holds."""
+    try:
+        with translated(), file.open("r", encoding="utf-8") as probe:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _lock_path(address: sa.URL) -> Path:
+    database = Path(str(address.database)).absolute()
+    return database.with_name(f"{database.name}.worker.lock")

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from melancia.records import FinishReason, Interaction, Outcome, utc_now
+from melancia.records import FinishReason, Interaction, Origin, OriginKind, Outcome, utc_now
 from melancia.store.database import translated
 from melancia.store.rows import interaction_from
 from melancia.store.tables import feedback_events, interactions, scores, verdicts
@@ -16,6 +16,8 @@ _BATCH = 500
 _WHOLE = (FinishReason.STOP.value, FinishReason.LENGTH.value)
 # Not the model's doing: the user left, or the answer is still being written.
 _NOT_COUNTED = (FinishReason.RUNNING.value, FinishReason.CANCELLED.value)
+# Given before, to somebody else perhaps: nothing that the arm did now.
+_CACHED = tuple(kind.value for kind in OriginKind if kind.cached)
 
 
 class OutcomeStore:
@@ -44,6 +46,7 @@ class OutcomeStore:
             .where(
                 interactions.c.experiment == experiment,
                 interactions.c.finish_reason.not_in(_NOT_COUNTED),
+                interactions.c.origin_kind.not_in(_CACHED),
                 interactions.c.updated_at <= instant,
             )
             .order_by(interactions.c.created_at, interactions.c.id)
@@ -58,7 +61,9 @@ class OutcomeStore:
     def change(self, experiment: str) -> tuple[Any, ...]:
         """Something that differs once there is another outcome, or another score of one."""
         query = sa.select(sa.func.count(), sa.func.max(interactions.c.updated_at)).where(
-            interactions.c.experiment == experiment, interactions.c.finish_reason.not_in(_NOT_COUNTED)
+            interactions.c.experiment == experiment,
+            interactions.c.finish_reason.not_in(_NOT_COUNTED),
+            interactions.c.origin_kind.not_in(_CACHED),
         )
         scored = sa.select(sa.func.count()).select_from(
             scores.join(interactions, interactions.c.id == scores.c.interaction_id)
@@ -66,6 +71,17 @@ class OutcomeStore:
         with translated(), self._engine.connect() as connection:
             counted = scored.where(interactions.c.experiment == experiment)
             return (*connection.execute(query).one(), connection.execute(counted).scalar_one())
+
+    def spent(self, experiment: str, arm: str, since: datetime) -> float:
+        """What an arm's answers cost from ``since`` on, in US$; those of unknown cost count as nothing."""
+        query = sa.select(sa.func.sum(interactions.c.cost)).where(
+            interactions.c.experiment == experiment,
+            interactions.c.arm == arm,
+            interactions.c.created_at >= since,
+            interactions.c.origin_kind.not_in(_CACHED),
+        )
+        with translated(), self._engine.connect() as connection:
+            return float(connection.execute(query).scalar() or 0.0)
 
     def unscored(self, limit: int) -> list[Interaction]:
         """Answers of experiments that no metric has looked at yet, oldest first."""
@@ -75,6 +91,7 @@ class OutcomeStore:
             .where(
                 interactions.c.experiment.is_not(None),
                 interactions.c.finish_reason.in_(_WHOLE),
+                interactions.c.origin_kind.not_in(_CACHED),
                 scores.c.interaction_id.is_(None),
             )
             .order_by(interactions.c.created_at, interactions.c.id)
@@ -160,8 +177,10 @@ def _outcome(row: Mapping[Any, Any], known: Mapping[str, float]) -> Outcome:
         fell_back=fell_back,
         refused=row["refused"],
         thumb=row["f_thumb"] or None,
+        asked=row["asked"],
         latency=row["total_time"],
         cost=row["cost"],
         scores=known,
         propensity=row["propensity"],
+        origin=Origin(OriginKind(row["origin_kind"]), row["origin_id"]) if row["origin_kind"] else None,
     )

@@ -11,6 +11,8 @@ from melancia.records import (
     Feedback,
     FinishReason,
     Interaction,
+    Origin,
+    OriginKind,
     Passage,
     Usage,
     Variant,
@@ -52,6 +54,9 @@ def interaction_row(interaction: Interaction) -> dict[str, Any]:
         "retrieval_time": interaction.retrieval_time,
         "policy": assignment.policy,
         "propensity": assignment.propensity,
+        "origin_kind": interaction.origin.kind.value if interaction.origin else "",
+        "origin_id": interaction.origin.interaction_id if interaction.origin else None,
+        "asked": interaction.asked,
     }
 
 
@@ -90,6 +95,8 @@ def interaction_from(row: Mapping[Any, Any]) -> Interaction:
         settings_hash=row["settings_hash"],
         index_version=row["index_version"],
         retrieval_time=row["retrieval_time"],
+        origin=Origin(OriginKind(row["origin_kind"]), row["origin_id"]) if row["origin_kind"] else None,
+        asked=row["asked"],
     )
 
 
@@ -121,6 +128,8 @@ def export_row(
         "fell_back": bool(exposed) and interaction["exposed_hash"] != interaction["assigned_hash"],
         "refused": interaction["refused"],
         "finish_reason": interaction["finish_reason"],
+        "origin": interaction["origin_kind"],
+        "asked": interaction["asked"],
         "documents": list(dict.fromkeys(passage["document_id"] for passage in interaction["passages"])),
         "latency_seconds": interaction["total_time"],
         "time_to_first_token": interaction["time_to_first_token"],

@@ -9,20 +9,29 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from melancia.errors import InputError, InteractionNotFoundError, NotOwnerError
-from melancia.records import Feedback, FinishReason, Interaction, Turn, utc_now
+from melancia.records import Feedback, Interaction, OriginKind, Turn
 from melancia.store.database import open_engine, translated
+from melancia.store.drift_rows import DriftRows
 from melancia.store.duels import CONVERSATION
 from melancia.store.exports import ExportStore
+from melancia.store.gauges import GaugeStore
 from melancia.store.jobs import JobStore
 from melancia.store.models import ModelStore
 from melancia.store.outcomes import OutcomeStore
 from melancia.store.policies import PolicyStore
-from melancia.store.rows import export_row, feedback_from, interaction_from, interaction_row
+from melancia.store.privacy import PrivacyStore
+from melancia.store.recording import Recorder
+from melancia.store.reports import ReportStore
+from melancia.store.rows import export_row, feedback_from, interaction_from
+from melancia.store.schedule import ScheduleStore
 from melancia.store.tables import feedback, feedback_events, interactions
+from melancia.store.topics import TopicStore
 from melancia.store.votes import VoteStore
 
 MAX_COMMENT_CHARS = 2000
 _BATCH = 500
+# What nobody was shown is in no conversation and cannot be rated.
+_SHOWN = interactions.c.origin_kind != OriginKind.SHADOW.value
 
 
 class Store:
@@ -30,12 +39,19 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._recorder = Recorder(engine)
         self.jobs = JobStore(engine)
         self.models = ModelStore(engine)
         self.exports = ExportStore(engine)
         self.policies = PolicyStore(engine)
         self.outcomes = OutcomeStore(engine)
         self.votes = VoteStore(engine)
+        self.privacy = PrivacyStore(engine)
+        self.reports = ReportStore(engine)
+        self.gauges = GaugeStore(engine)
+        self.topics = TopicStore(engine)
+        self.drift_rows = DriftRows(engine)
+        self.schedule = ScheduleStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -44,28 +60,15 @@ class Store:
 
     def start(self, interaction: Interaction) -> None:
         """Record a question that is about to be answered; a second time changes nothing."""
-        row = interaction_row(interaction)
-        with translated(), self._engine.begin() as connection:
-            connection.execute(self._insert(interactions).values(row).on_conflict_do_nothing())
+        self._recorder.start(interaction)
 
     def checkpoint(self, interaction_id: str, partial_text: str) -> None:
         """Record what has been said so far, unless the answer has already ended."""
-        running = interactions.c.finish_reason == FinishReason.RUNNING.value
-        with translated(), self._engine.begin() as connection:
-            connection.execute(
-                interactions.update()
-                .where(interactions.c.id == interaction_id, running)
-                .values(text=partial_text, updated_at=utc_now())
-            )
+        self._recorder.checkpoint(interaction_id, partial_text)
 
     def finish(self, interaction: Interaction) -> None:
         """Record the outcome. Idempotent; also records the question if ``start`` never did."""
-        row = interaction_row(interaction)
-        fixed = {"id", "user_id", "conversation_id", "created_at"}
-        changes = {name: value for name, value in row.items() if name not in fixed}
-        statement = self._insert(interactions).values(row)
-        with translated(), self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes))
+        self._recorder.finish(interaction)
 
     def get(self, interaction_id: str) -> Interaction:
         """One interaction. Raises InteractionNotFoundError."""
@@ -79,17 +82,15 @@ class Store:
             raise InteractionNotFoundError("Essa resposta não existe.", "Recarregue a página.")
         return interaction_from(row)
 
-    def turns(self, conversation_id: str, user_id: str, limit: int) -> list[Turn]:
-        """The last ``limit`` exchanges that got some answer, oldest first; only this user's."""
-        query = (
-            sa.select(interactions.c.question, interactions.c.text, interactions.c.standalone)
-            .where(_own(conversation_id, user_id), interactions.c.text != "")
-            .order_by(interactions.c.created_at.desc())
-            .limit(limit)
-        )
-        with translated(), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return [Turn(question, text, alone) for question, text, alone in reversed(rows)]
+    def turns(
+        self, conversation_id: str, user_id: str, limit: int, before: datetime | None = None
+    ) -> list[Turn]:
+        """The last ``limit`` exchanges that got some answer, oldest first; only this user's.
+
+        A draft that was followed by a final answer is one exchange, with that answer. ``before``: those that
+        were asked earlier than then.
+        """
+        return self._recorder.turns(conversation_id, user_id, limit, before)
 
     def conversation(self, conversation_id: str, user_id: str) -> list[tuple[Interaction, Feedback | None]]:
         """A user's conversation with their ratings, oldest first."""
@@ -107,11 +108,26 @@ class Store:
             rows = connection.execute(query).mappings().all()
         return [(interaction_from(row), _joined(row)) for row in rows]
 
+    def disliked(self, interaction_id: str) -> bool:
+        """Whether somebody's thumb is down on this answer, or on one that was served from it."""
+        query = (
+            sa.select(feedback.c.thumb)
+            .join(interactions, interactions.c.id == feedback.c.interaction_id)
+            .where(
+                sa.or_(interactions.c.id == interaction_id, interactions.c.origin_id == interaction_id),
+                feedback.c.thumb == -1,
+            )
+            .limit(1)
+        )
+        with translated(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def latest_conversation(self, user_id: str) -> str | None:
         """The conversation in which the user last asked, outside duels; None if they never did."""
         query = (
             sa.select(interactions.c.conversation_id)
             .where(
+                _SHOWN,
                 interactions.c.user_id == user_id,
                 interactions.c.conversation_id.not_like(f"{CONVERSATION}%"),
             )
@@ -134,7 +150,7 @@ class Store:
             # The update takes the write lock first: two ratings at once are merged one after the other.
             owner = connection.execute(
                 interactions.update()
-                .where(interactions.c.id == given.interaction_id)
+                .where(interactions.c.id == given.interaction_id, _SHOWN)
                 .values(updated_at=interactions.c.updated_at)
                 .returning(interactions.c.user_id)
             ).scalar()
@@ -194,10 +210,10 @@ class Store:
                 yield export_row(row, row["f_thumb"], row["f_comment"], row["f_updated_at"])
 
     def document_usage(self, since: datetime) -> dict[str, tuple[int, int]]:
-        """Document id → (answers that retrieved it, answers that cite it), counted since ``since``."""
+        """Document id → (answers shown that retrieved it, that cite it), counted since ``since``."""
         query = (
             sa.select(interactions.c.passages, interactions.c.citations)
-            .where(interactions.c.created_at >= since)
+            .where(interactions.c.created_at >= since, _SHOWN)
             .execution_options(yield_per=_BATCH)
         )
         retrieved: Counter[str] = Counter()
@@ -209,7 +225,7 @@ class Store:
         return {name: (count, cited[name]) for name, count in retrieved.items()}
 
     def counts(self) -> dict[str, int]:
-        """How many interactions, ratings, thumbs up and down."""
+        """How many interactions (not those that nobody was shown), ratings, thumbs up and down."""
         with translated(), self._engine.connect() as connection:
 
             def count(*where: sa.ColumnElement[bool], table: sa.Table = feedback) -> int:
@@ -217,7 +233,7 @@ class Store:
                 return connection.execute(query).scalar() or 0
 
             return {
-                "interactions": count(table=interactions),
+                "interactions": count(_SHOWN, table=interactions),
                 "feedback": count(sa.or_(feedback.c.thumb != 0, feedback.c.comment.is_not(None))),
                 "thumbs_up": count(feedback.c.thumb == 1),
                 "thumbs_down": count(feedback.c.thumb == -1),

@@ -64,6 +64,11 @@ interactions = sa.Table(
     sa.Column("retrieval_time", sa.Float),
     sa.Column("policy", sa.Text),
     sa.Column("propensity", sa.Float),
+    sa.Column("origin_kind", sa.Text, nullable=False, server_default=""),
+    sa.Column("origin_id", sa.Text),
+    sa.Column("asked", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("ix_interactions_created", "created_at"),
+    sa.Index("ix_interactions_origin", "origin_id"),
     sa.Index("ix_interactions_experiment", "experiment", "created_at"),
     sa.Index("ix_interactions_user", "user_id", "created_at"),
     sa.Index("ix_interactions_conversation", "conversation_id", "created_at"),
@@ -228,4 +233,83 @@ rankings = sa.Table(
     sa.Column("votes", sa.Integer, nullable=False),
     sa.Column("content", Json, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("current_from", Instant, nullable=False),
+    sa.Column("current_to", Instant, nullable=False),
+    sa.Column("reference_from", Instant),
+    sa.Column("reference_to", Instant),
+    sa.Column("reference_kind", sa.Text, nullable=False),
+    sa.Column("sizes", Json, nullable=False),
+    sa.Column("figures", Json, nullable=False),
+    sa.Column("findings", Json, nullable=False),
+    sa.Column("gaps", Json, nullable=False),
+    sa.Column("notes", Json, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("planned_at", Instant),  # when the rules were applied to it; once
+)
+
+actions = sa.Table(
+    "actions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("report_id", sa.Text, sa.ForeignKey("reports.id", ondelete="CASCADE")),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("detail", Json, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_actions_state", "state", "created_at"),
+)
+
+# What people ask about, found by clustering; a new report finds the same topics again by their centroids.
+topics = sa.Table(
+    "topics",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("embedding_model", sa.Text, nullable=False),
+    sa.Column("centroid", Json, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+# One row for each time that something was due: whoever writes it first does it.
+schedule_runs = sa.Table(
+    "schedule_runs",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("due_at", Instant, primary_key=True),
+    sa.Column("cron", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("outcome", sa.Text, nullable=False),
+)
+
+# What was erased for a user, without saying who: ``user_hash`` finds it again for whoever knows the name.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("user_hash", sa.Text, nullable=False, index=True),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
 )

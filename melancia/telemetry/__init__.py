@@ -1,0 +1,1 @@
+"""What the platform tells of itself while it runs: metrics, traces, logs. Never personal data."""
