@@ -14,6 +14,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from bench.pair_simulations import shadow_false_positives, shadow_power
 from bench.verdict_simulations import (
     CONFIGURATION,
     Peeked,
@@ -213,6 +214,16 @@ def sample_ratios(scale: Scale) -> list[Rate]:
     return found
 
 
+def in_the_shadow(scale: Scale) -> list[Rate]:
+    """Equal arms on the same questions."""
+    return shadow_false_positives(scale.experiments // 2, scale.questions // 4)
+
+
+def power_in_the_shadow(scale: Scale) -> list[str]:
+    """Questions until a challenger with better scores is called ahead."""
+    return shadow_power(scale.experiments // 4, scale.questions // 4)
+
+
 TABLES: tuple[tuple[str, str, Callable[[Scale], Sequence[Rate | str]]], ...] = (
     ("Falsos positivos: braços iguais, olhados a cada avaliação", "", false_positives),
     ("Falsos positivos com notas automáticas, olhados a cada resposta", "", with_scores),
@@ -220,6 +231,12 @@ TABLES: tuple[tuple[str, str, Callable[[Scale], Sequence[Rate | str]]], ...] = (
     ("Desafiante que desiste de 30 % das perguntas e no resto é igual", "", fallback),
     ("Proteções: alarmes falsos", "", guardrail_alarms),
     ("Proporção da amostra: bloqueios", "", sample_ratios),
+    ("Modo sombra: braços iguais nas mesmas perguntas, olhados a cada par", "", in_the_shadow),
+    (
+        "Modo sombra: perguntas até o desafiante melhor ser apontado",
+        "  ganho de nota      apontado   mediana    errado",
+        power_in_the_shadow,
+    ),
     (
         "Avaliações até o braço melhor ser apontado (z fixo: tamanho para poder de 80 %)",
         "  aprovação         apontado   mediana   média  z fixo ingênuo  errado",

@@ -9,7 +9,7 @@ from melancia.agent.router import Route, Router
 from melancia.errors import MelanciaError
 from melancia.llms import fallback_variants
 from melancia.llms.catalog import same_model
-from melancia.records import Assignment, ModelState, ModelStatus, Policy, Variant
+from melancia.records import Assignment, ModelState, ModelStatus, Policy, PolicyMode, Variant
 from melancia.settings import Settings
 from melancia.store import Store
 
@@ -37,6 +37,18 @@ class Routes:
             assignment = Assignment(wanted or self._current())
         first = assignment.variant
         return Route(assignment, (first, *fallback_variants(self._settings, first)))
+
+    def challengers(self, given: Assignment) -> tuple[Assignment, ...]:
+        """The arms that answer out of sight what ``given`` answered: none but in shadow mode."""
+        return self._beside(given, PolicyMode.SHADOW)
+
+    def final(self, given: Assignment) -> Assignment | None:
+        """The arm whose final answer may follow the draft of ``given``; None but in hybrid mode."""
+        return next(iter(self._beside(given, PolicyMode.HYBRID)), None)
+
+    def _beside(self, given: Assignment, mode: PolicyMode) -> tuple[Assignment, ...]:
+        router = self._router() if given.experiment else None
+        return router.beside(given, mode) if router else ()
 
     def _router(self) -> Router | None:
         """The running experiment's; None when there is none, or one of its models is still to come."""

@@ -9,8 +9,7 @@ is not served. A failure of Chroma is a miss, never an error.
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,8 +29,8 @@ CAPACITY = 10_000
 # Filtering by scope inside Chroma takes time linear in the entries (70 ms at 10,000); sorting out the nearest
 # few dozen here does not, and what other scopes crowd out is only a miss.
 _NEIGHBOURS = 40
-_REMEMBERED = 256  # question vectors: a miss is kept soon after
 _FRESH = timedelta(hours=1)  # a use is written down this often: each is a write
+_FORGOTTEN_AT_ONCE = 200
 _BATCH = 5000  # Chroma refuses more than 5,461 a call
 
 logger = logging.getLogger(__name__)
@@ -84,9 +83,8 @@ class AnswerCache:
         self._capacity = max(1, capacity)
         self._lifetime = lifetime
         self._now = now
-        self._vectors: OrderedDict[str, list[float]] = OrderedDict()
         self._forgotten: set[str] = set()
-        self._memory = threading.Lock()
+        self._version = ""  # of the index, when an answer was last kept
         self._trimming = threading.Lock()
 
     def ready(self, seconds: float = 60.0) -> bool:
@@ -109,12 +107,31 @@ class AnswerCache:
         """
         if interaction.id in self._forgotten or not keepable(key, interaction):
             return False
+        if key.index_version != self._version:
+            self.forget_other_versions(key.index_version)
+            self._version = key.index_version
         return self._place.use(lambda chroma: self._put(chroma, key, interaction), False)
 
     def forget(self, interaction_id: str) -> bool:
         """Never serve this interaction's answer again; whether Chroma could be told."""
         self._forgotten.add(interaction_id)
         return self._delete({"interaction_id": interaction_id})
+
+    def forget_all(self, interaction_ids: Sequence[str]) -> int | None:
+        """Never serve these answers again; entries deleted, None when Chroma could not be told."""
+        self._forgotten.update(interaction_ids)
+
+        def action(chroma: Any) -> int:
+            count = 0
+            for start in range(0, len(interaction_ids), _FORGOTTEN_AT_ONCE):
+                some = list(interaction_ids[start : start + _FORGOTTEN_AT_ONCE])
+                found = chroma.get(where={"interaction_id": {"$in": some}}, include=[])["ids"]
+                if found:
+                    chroma.delete(ids=found)
+                    count += len(found)
+            return count
+
+        return self._place.use(action, None)
 
     def forget_user(self, user_id: str) -> bool:
         """Delete what a user asked; whether it was done."""
@@ -228,17 +245,8 @@ class AnswerCache:
 
     def _vector(self, question: str) -> list[float]:
         """The question's vector, made as a query's on both sides, so that equal texts have cosine 1."""
-        with self._memory:
-            known = self._vectors.get(question)
-        if known is not None:
-            return known
         # Without a model every entry has the same vector and no one looks at it.
-        vector = self._embeddings.embed_query(question) if self._embeddings is not None else [1.0]
-        with self._memory:
-            self._vectors[question] = vector
-            while len(self._vectors) > _REMEMBERED:
-                self._vectors.popitem(last=False)
-        return vector
+        return self._embeddings.embed_query(question) if self._embeddings is not None else [1.0]
 
 
 def open_cache(

@@ -41,6 +41,21 @@ class Router:
         _, winner = max((self._draw(name, weight, user), name) for name, weight in self._weights)
         return self._given[winner]
 
+    def beside(self, given: Assignment, mode: PolicyMode) -> tuple[Assignment, ...]:
+        """The other arms that are to answer what ``given`` answered, when the experiment is in ``mode``.
+
+        In shadow mode all open ones, in hybrid mode the second. None when another version gave that arm.
+        """
+        if self._policy.mode is not mode or given.policy != self._policy.hash or not self._weights:
+            return ()
+        others = self._policy.arms[1:] if mode is PolicyMode.SHADOW else self._policy.arms[1:2]
+        # Not drawn: the chance of being asked is that of the question.
+        return tuple(
+            Assignment(arm.variant, self._policy.experiment, arm.name, self._policy.hash, 1.0)
+            for arm in others
+            if not arm.paused and arm.weight > 0
+        )
+
     def _draw(self, name: str, weight: float, user: str) -> float:
         """−w / ln u, with u uniform in (0, 1) by the hash: the chance to be the highest is w's share."""
         text = "\x1f".join((self._policy.salt, self._policy.experiment, name, user))

@@ -39,6 +39,9 @@ def ask(  # noqa: PLR0917 (Typer makes options of them)
     model: Annotated[str | None, typer.Option(help="O modelo do provedor; veja `melancia models`.")] = None,
     marketplace: Marketplace = None,
     topic: Topic = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Não reaproveita uma resposta já dada à mesma pergunta.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Responde a uma pergunta, citando as fontes; a conversa fica gravada como as da página."""
@@ -49,7 +52,8 @@ def ask(  # noqa: PLR0917 (Typer makes options of them)
     variant = _variant(settings, provider, model)
     runtime = Runtime.open(settings)
     try:
-        done, mode = asyncio.run(_ask(runtime, question, Filters(marketplace, topic), variant, quiet=as_json))
+        filters = Filters(marketplace, topic)
+        done, mode = asyncio.run(_ask(runtime, question, filters, variant, reuse=not fresh, quiet=as_json))
         progress = runtime.index.progress()
     except KeyboardInterrupt:
         typer.echo("\nInterrompido; o que foi dito ficou gravado.", err=True)
@@ -60,6 +64,8 @@ def ask(  # noqa: PLR0917 (Typer makes options of them)
         typer.echo(json.dumps(_as_json(done, mode), ensure_ascii=False, indent=2))
     else:
         _print_sources(done)
+        if done.origin is not None:
+            typer.echo("(Resposta reaproveitada; com --fresh, o modelo responde de novo.)")
     say_pending(progress.vectors, progress.chunks)
     if done.answer.finish_reason in (FinishReason.ERROR, FinishReason.TIMEOUT):
         last = done.attempts[-1].message if done.attempts else "A resposta foi interrompida."
@@ -81,12 +87,18 @@ def _variant(settings: "Settings", provider: str | None, model: str | None) -> V
 
 
 async def _ask(
-    runtime: "Runtime", question: str, filters: Filters, variant: Variant | None, *, quiet: bool
+    runtime: "Runtime",
+    question: str,
+    filters: Filters,
+    variant: Variant | None,
+    *,
+    reuse: bool,
+    quiet: bool,
 ) -> tuple[Interaction, str]:
     """Print the answer as it comes (unless ``quiet``); returns the interaction and the search mode."""
     said, mode = "", ""
     asking = runtime.assistant.ask(
-        question, user=_USER, conversation=new_id(), filters=filters, variant=variant
+        question, user=_USER, conversation=new_id(), filters=filters, variant=variant, reuse=reuse
     )
     async with aclosing(asking) as events:
         async for event in events:
@@ -141,6 +153,7 @@ def _as_json(done: Interaction, mode: str) -> dict[str, Any]:
         "attempts": [asdict(attempt) for attempt in done.attempts],
         "finish_reason": answer.finish_reason.value,
         "mode": mode,
+        "origin": done.origin.kind.value if done.origin else None,
         "usage": asdict(answer.usage),
         "time_to_first_token": answer.time_to_first_token,
         "total_time": answer.total_time,

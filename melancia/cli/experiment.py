@@ -1,17 +1,18 @@
 """``experiment``: create, watch and change the experiments that route users."""
 
-import getpass
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melancia.cli.options import AsJson
+from melancia.cli import experiment_options as options
+from melancia.cli.options import AsJson, author
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from melancia.records import Arm, Policy, PolicyMode, Variant
+    from melancia.mlops.verdicts import Checked
+    from melancia.records import Policy
     from melancia.settings import Settings
     from melancia.store import Store
 
@@ -20,7 +21,6 @@ app = typer.Typer(help="Experimentos: braços, pesos, pausas, vereditos.", no_ar
 Name = Annotated[str, typer.Argument(help="Nome do experimento.")]
 Reason = Annotated[str, typer.Option(help="Por quê; fica no histórico.")]
 ArmName = Annotated[str, typer.Option("--arm", help="Só este braço.")]
-_ARM_FIELDS = ("prompt", "temperature", "max_tokens", "context_window", "k")
 
 
 @app.command()
@@ -32,7 +32,7 @@ def create(
         typer.Option(help="NOME=provedor:modelo[,prompt=v1][,temperature=0.2][,k=5]; dê dois ou mais."),
     ],
     weights: Annotated[str, typer.Option(help="Pesos, na ordem dos braços; vazio: iguais.")] = "",
-    mode: Annotated[str, typer.Option(help="sticky, adaptive ou forced.")] = "sticky",
+    mode: Annotated[str, typer.Option(help="sticky, adaptive, shadow, hybrid ou forced.")] = "sticky",
     guardrail: Annotated[
         list[str] | None, typer.Option(help="Limite de proteção, como p95_latency=20; repita para mais.")
     ] = None,
@@ -47,13 +47,13 @@ def create(
     settings, store = _open()
     wanted = Policy(
         name,
-        _arms(arm, weights, settings),
+        options.arms(arm, weights, settings),
         "",
-        mode=_mode(mode),
-        guardrails=_guardrails(guardrail or ()),
+        mode=options.mode(mode),
+        guardrails=options.guardrails(guardrail or ()),
         floor=floor,
         forced=forced,
-        author=_author(),
+        author=author(),
         reason=reason,
     )
     _say(policies.create(store, wanted))
@@ -99,7 +99,7 @@ def pause(name: Name, *, arm: ArmName = "", reason: Reason) -> None:
     """Pausa o experimento, ou um braço: os usuários dele vão para os outros."""
     from melancia.mlops import policies
 
-    _change(lambda store: policies.pause(store, name, _author(), reason, arm))
+    _change(lambda store: policies.pause(store, name, author(), reason, arm))
 
 
 @app.command()
@@ -107,7 +107,38 @@ def resume(name: Name, *, arm: ArmName = "", reason: Reason) -> None:
     """Retoma o experimento, ou um braço pausado."""
     from melancia.mlops import policies
 
-    _change(lambda store: policies.resume(store, name, _author(), reason, arm))
+    _change(lambda store: policies.resume(store, name, author(), reason, arm))
+
+
+@app.command()
+def guard(
+    name: Name,
+    *,
+    guardrail: Annotated[
+        list[str] | None,
+        typer.Option(help="Limite, como p95_latency=20; repita para mais. Sem nenhum: sem proteções."),
+    ] = None,
+    reason: Reason,
+) -> None:
+    """Troca as proteções; as que não forem dadas deixam de valer."""
+    from melancia.mlops import policies
+
+    bounds = options.guardrails(guardrail or ())
+    _change(lambda store: policies.guard(store, name, author(), reason, bounds))
+
+
+@app.command()
+def mode(
+    name: Name,
+    new: Annotated[str, typer.Argument(help="sticky, adaptive, shadow ou hybrid.")],
+    *,
+    reason: Reason,
+) -> None:
+    """Muda o modo, como da sombra para o A/B; o que já foi respondido continua valendo."""
+    from melancia.mlops import policies
+
+    wanted = options.mode(new)
+    _change(lambda store: policies.remode(store, name, author(), reason, wanted))
 
 
 @app.command()
@@ -115,7 +146,7 @@ def promote(name: Name, arm: Annotated[str, typer.Argument(help="O braço.")], *
     """Dá um braço a todos os usuários."""
     from melancia.mlops import policies
 
-    _change(lambda store: policies.promote(store, name, _author(), reason, arm))
+    _change(lambda store: policies.promote(store, name, author(), reason, arm))
 
 
 @app.command()
@@ -128,7 +159,7 @@ def rollback(
     """Volta ao que era numa versão anterior, como versão nova."""
     from melancia.mlops import policies
 
-    _change(lambda store: policies.rollback(store, name, _author(), reason, version))
+    _change(lambda store: policies.rollback(store, name, author(), reason, version))
 
 
 @app.command()
@@ -136,7 +167,7 @@ def end(name: Name, *, reason: Reason) -> None:
     """Encerra o experimento; o histórico fica."""
     from melancia.mlops import policies
 
-    _change(lambda store: policies.end(store, name, _author(), reason))
+    _change(lambda store: policies.end(store, name, author(), reason))
 
 
 @app.command()
@@ -154,11 +185,11 @@ def verdict(
     _, store = _open()
     if check:
         checked = verdicts.verify(store, name)
-        for line, same in checked:
-            typer.echo(f"veredito {line}: {'o mesmo' if same else 'DIFERENTE do que está guardado'}")
+        for one in checked:
+            typer.echo(f"veredito {one.line}: {_compared(one)}")
         if not checked:
             typer.echo("Nenhum veredito guardado ainda.")
-        if not all(same for _, same in checked):
+        if not all(one.same or one.erased for one in checked):
             raise typer.Exit(1)
         return
     kept = verdicts.conclude(store, name)
@@ -168,6 +199,15 @@ def verdict(
     typer.echo(kept.verdict.text)
     typer.echo(table(kept.verdict))
     typer.echo(f"Veredito {kept.line}, com o que se sabia em {kept.as_of.astimezone():%d/%m/%Y %H:%M:%S}.")
+
+
+def _compared(checked: "Checked") -> str:
+    if checked.same:
+        return "o mesmo"
+    if not checked.erased:
+        return "DIFERENTE do que está guardado"
+    lines = "linha apagada" if checked.erased == 1 else "linhas apagadas"
+    return f"não pode mais ser conferido: {checked.erased} {lines} desde então (LGPD ou prazo)"
 
 
 def _open() -> "tuple[Settings, Store]":
@@ -200,81 +240,3 @@ def _plain(policy: "Policy") -> dict[str, object]:
     from dataclasses import asdict
 
     return asdict(policy) | {"created_at": policy.created_at.isoformat(), "hash": policy.hash}
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this number, as in a container
-        return "terminal"
-
-
-def _arms(given: "Sequence[str]", weights: str, settings: "Settings") -> "tuple[Arm, ...]":
-    from melancia.errors import InputError
-    from melancia.records import Arm
-
-    shares = [part.strip() for part in weights.split(",") if part.strip()] or ["1"] * len(given)
-    if len(shares) != len(given):
-        raise InputError(f"Há {len(given)} braços e {len(shares)} pesos.", "Dê um peso a cada braço.")
-    return tuple(
-        Arm(name, variant, _number(share, "--weights"))
-        for (name, variant), share in zip((_arm(text, settings) for text in given), shares, strict=True)
-    )
-
-
-def _arm(text: str, settings: "Settings") -> "tuple[str, Variant]":
-    from pydantic import ValidationError
-
-    from melancia.agent.prompt import load_prompt
-    from melancia.errors import InputError
-    from melancia.llms import parse_label, resolve_variant
-
-    name, separator, rest = text.partition("=")
-    label, *options = rest.split(",")
-    if not separator or not label:
-        raise InputError(f"“{text}” não diz um braço.", "Escreva como A=ollama:phi3:mini.")
-    values: dict[str, object] = {"variant": ":".join(parse_label(label))}
-    for option in options:
-        field, _, value = option.strip().partition("=")
-        if field not in _ARM_FIELDS or not value:
-            raise InputError(f"A opção “{option}” de um braço não existe.", f"Há: {', '.join(_ARM_FIELDS)}.")
-        values["prompt_version" if field == "prompt" else field] = value
-    try:
-        checked = type(settings).model_validate({**settings.model_dump(), **values})
-    except ValidationError as error:
-        wrong = ", ".join(str(part) for one in error.errors() for part in one["loc"])
-        raise InputError(
-            f"No braço {name.strip()}, um valor não vale: {wrong}.", "Os limites são os de .env.example."
-        ) from error
-    load_prompt(checked.prompt_version)
-    return name.strip(), resolve_variant(checked)
-
-
-def _mode(text: str) -> "PolicyMode":
-    from melancia.errors import InputError
-    from melancia.mlops.policies import MODES
-    from melancia.records import PolicyMode
-
-    try:
-        return PolicyMode(text)
-    except ValueError as error:
-        raise InputError(f"O modo “{text}” não existe.", f"Há: {', '.join(MODES)}.") from error
-
-
-def _guardrails(given: "Sequence[str]") -> dict[str, float]:
-    found = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        found[name.strip()] = _number(value, f"--guardrail {name}")
-    return found
-
-
-def _number(text: str, where: str) -> float:
-    from melancia.errors import InputError
-
-    try:
-        return float(text.strip())
-    except ValueError as error:
-        raise InputError(
-            f"{where}: “{text}” não é um número.", "Use ponto nos decimais, como 0.5."
-        ) from error

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from melancia.agent.router import propensities
 from melancia.errors import ConflictError
 from melancia.evals.case import Case
 from melancia.evals.evaluate import Evaluator
@@ -15,7 +16,7 @@ from melancia.mlops.decide import guardrails
 from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.results import Guardrail
 from melancia.mlops.decide.verdict import adaptive_weights
-from melancia.records import Interaction, Outcome, Policy, PolicyMode, PolicyState
+from melancia.records import Action, Interaction, Outcome, Policy, PolicyMode, PolicyState
 from melancia.store import Store
 
 AUTHOR = "proteção"
@@ -112,21 +113,36 @@ class ExperimentKeeper:
         policy = policies.newest(self._store, experiment)
         if policy.state is not PolicyState.RUNNING:
             return
-        others = [one for one in policy.arms if one.name != arm and not one.paused and one.weight > 0]
-        # The last arm cannot give its users to another: then nobody is in the experiment.
-        which = arm if others and policy.mode is not PolicyMode.FORCED else ""
+        # The last arm that users are given cannot give them to another: then nobody is in the experiment.
+        arms = tuple(replace(one, paused=one.paused or one.name == arm) for one in policy.arms)
+        which = arm if propensities(replace(policy, arms=arms)) else ""
         try:
-            policies.pause(self._store, experiment, AUTHOR, reason, which)
+            paused = policies.pause(self._store, experiment, AUTHOR, reason, which)
         except ConflictError:
             logger.info("experiment %s changed while its arm %s was being paused", experiment, arm)
         else:
             logger.warning("experiment %s: arm %s is paused. %s", experiment, arm, reason)
+            self._tell(paused, arm, which)
+
+    def _tell(self, paused: Policy, arm: str, which: str) -> None:
+        """An alert, for the page and the webhook: whoever does actions sends it."""
+        what = f"O braço {which}" if which else "O experimento inteiro"
+        self._store.reports.plan(
+            Action(
+                key=f"{AUTHOR}|{paused.experiment}|{paused.version}",
+                report_id=None,
+                rule=AUTHOR,
+                kind="alert",
+                message=f"{what} foi pausado em {paused.experiment}. {paused.reason}",
+                detail={"severity": "critical", "experiment": paused.experiment, "arm": arm},
+            )
+        )
 
 
 def watched(store: Store, policy: Policy) -> tuple[Guardrail, ...]:
     """What the guardrails of ``policy`` say of its open arms, each since it was last resumed."""
     arms = [arm.name for arm in policy.arms if not arm.paused]
-    since = _since(store, policy)
+    since = policies.open_since(store, policy)
     rows = (row for row in store.outcomes.of(policy.experiment) if _counts(row, since))
     return guardrails.batch(rows, arms, policy.guardrails, Configuration().guardrail_alpha)
 
@@ -141,15 +157,3 @@ def told(found: Guardrail) -> str:
 
 def _counts(row: Outcome, since: Mapping[str, datetime]) -> bool:
     return row.arm in since and row.created_at >= since[row.arm]
-
-
-def _since(store: Store, policy: Policy) -> dict[str, datetime]:
-    """Open arm → the instant of the version that last gave it to users: it starts anew after a pause."""
-    found: dict[str, datetime] = {}
-    still = {arm.name for arm in policy.arms if not arm.paused}
-    for version in store.policies.history(policy.experiment):
-        if version.state is not PolicyState.RUNNING:
-            break
-        still &= {arm.name for arm in version.arms if not arm.paused}
-        found |= dict.fromkeys(still, version.created_at)
-    return found

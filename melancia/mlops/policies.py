@@ -4,7 +4,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from melancia.agent.router import propensities
 from melancia.errors import InputError
 from melancia.mlops.decide.guardrails import check
 from melancia.records import Policy, PolicyMode, PolicyState, utc_now
@@ -17,8 +19,12 @@ GUARDRAILS: Mapping[str, str] = {
     "groundedness": "apoio nas fontes, no mínimo (0 a 1)",
     "daily_spend": "gasto por dia, no máximo (US$)",
 }
-MODES = (PolicyMode.STICKY.value, PolicyMode.ADAPTIVE.value, PolicyMode.FORCED.value)
-"""The modes that there are; those that the design names besides are still to come."""
+MODES = tuple(mode.value for mode in PolicyMode)
+_SAID = {
+    PolicyMode.FORCED: "todos com {forced}",
+    PolicyMode.SHADOW: "todos com {first}, os outros na sombra",
+    PolicyMode.HYBRID: "rascunho de {first}, final a pedido",
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
 
@@ -51,6 +57,8 @@ def change(
     _check(after)
     if after.hash == before.hash:
         raise InputError("Nada mudaria.", f"O experimento já está assim: {describe(before)}.")
+    if after.mode is PolicyMode.FORCED and (before.mode, before.forced) != (after.mode, after.forced):
+        _refuse_held(store, experiment, after.forced)
     if after.state is PolicyState.RUNNING:
         _make_way(store, after)
     return store.policies.add(after, before.version)
@@ -75,7 +83,7 @@ def resume(store: Store, experiment: str, author: str, reason: str, arm: str = "
 
 
 def promote(store: Store, experiment: str, author: str, reason: str, arm: str) -> Policy:
-    """Give ``arm`` to everybody, until another experiment begins."""
+    """Give ``arm`` to everybody, until another experiment begins; refused while a report holds the arm."""
 
     def edit(policy: Policy) -> Policy:
         whole = _with_arm(_open(policy), arm, paused=False)
@@ -99,6 +107,24 @@ def rollback(store: Store, experiment: str, author: str, reason: str, version: i
     return change(store, experiment, author, reason, lambda policy: _open(policy) and found)
 
 
+def guard(store: Store, experiment: str, author: str, reason: str, bounds: Mapping[str, float]) -> Policy:
+    """Replace the guardrails: name → bound, those of ``GUARDRAILS``; none without any."""
+    return change(
+        store,
+        experiment,
+        author,
+        reason,
+        lambda policy: replace(_open(policy), guardrails=dict(sorted(bounds.items()))),
+    )
+
+
+def remode(store: Store, experiment: str, author: str, reason: str, mode: PolicyMode) -> Policy:
+    """Change how users come to arms. What was answered before counts as it was given."""
+    return change(
+        store, experiment, author, reason, lambda policy: replace(_open(policy), mode=mode, forced="")
+    )
+
+
 def end(store: Store, experiment: str, author: str, reason: str) -> Policy:
     """End it for good; its record stays."""
     return change(
@@ -118,6 +144,18 @@ def newest(store: Store, experiment: str) -> Policy:
     return found
 
 
+def open_since(store: Store, policy: Policy) -> dict[str, datetime]:
+    """Open arm → the instant of the version that last gave it to users: it starts anew after a pause."""
+    found: dict[str, datetime] = {}
+    still = {arm.name for arm in policy.arms if not arm.paused}
+    for version in store.policies.history(policy.experiment):
+        if version.state is not PolicyState.RUNNING:
+            break
+        still &= {arm.name for arm in version.arms if not arm.paused}
+        found |= dict.fromkeys(still, version.created_at)
+    return found
+
+
 def describe(policy: Policy) -> str:
     """State and mode in a few Portuguese words."""
     states = {
@@ -125,8 +163,8 @@ def describe(policy: Policy) -> str:
         PolicyState.PAUSED: "pausado",
         PolicyState.ENDED: "encerrado",
     }
-    if policy.state is PolicyState.RUNNING and policy.mode is PolicyMode.FORCED:
-        return f"todos com {policy.forced}"
+    if policy.state is PolicyState.RUNNING and policy.mode in _SAID:
+        return _SAID[policy.mode].format(first=policy.arms[0].name, forced=policy.forced)
     return states[policy.state]
 
 
@@ -145,19 +183,28 @@ def _check(policy: Policy) -> None:
         raise InputError("Dois braços são a mesma variante.", "Mude modelo, prompt, temperatura ou k de um.")
     if any(not 0 <= arm.weight < 1e6 for arm in policy.arms):
         raise InputError("Um peso não vale.", "Use números a partir de 0, como 50 e 50.")
-    running = [arm for arm in policy.arms if not arm.paused and arm.weight > 0]
-    if policy.state is PolicyState.RUNNING and not running:
-        raise InputError("Nenhum braço receberia usuários.", "Pause o experimento inteiro.")
     if policy.mode is PolicyMode.FORCED and policy.arm(policy.forced) is None:
         raise InputError("Falta dizer que braço é de todos.", f"Os braços são: {', '.join(names)}.")
+    if policy.state is PolicyState.RUNNING and not propensities(policy):
+        raise InputError("Nenhum braço receberia usuários.", "Pause o experimento inteiro.")
     if not 0 <= policy.floor * len(names) <= 1:
         raise InputError("O piso por braço não cabe.", f"Com {len(names)} braços, até {1 / len(names):.2f}.")
-    if policy.mode in (PolicyMode.SHADOW, PolicyMode.HYBRID):
-        raise InputError(f"O modo {policy.mode.value} ainda não está disponível.", f"Há: {', '.join(MODES)}.")
+    if policy.mode is PolicyMode.HYBRID and len(names) != 2:
+        raise InputError("O modo híbrido tem dois braços.", "O primeiro rascunha, o segundo completa.")
     if policy.primary_metric != "thumbs":
         raise InputError(f"A métrica principal {policy.primary_metric} não existe.", "Há: thumbs.")
     for name, bound in policy.guardrails.items():
         check(name, bound)
+
+
+def _refuse_held(store: Store, experiment: str, arm: str) -> None:
+    """Raises InputError while a finding of a drift report holds the promotion of ``arm``."""
+    held = next((one for one in store.reports.holds(experiment) if one.detail.get("arm") in ("", arm)), None)
+    if held is not None:
+        raise InputError(
+            f"A promoção de {arm} está suspensa. {held.message}",
+            f"Se já foi conferido, libere-a na aba Saúde ou com `melancia actions dismiss {held.id}`.",
+        )
 
 
 def _make_way(store: Store, policy: Policy) -> None:

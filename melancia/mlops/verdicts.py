@@ -28,8 +28,21 @@ def conclude(store: Store, experiment: str) -> Kept:
     return Kept(line, as_of, verdict)
 
 
-def verify(store: Store, experiment: str, limit: int = 100) -> list[tuple[int, bool]]:
-    """The newest lines of the ledger, each with whether the stored rows still give the very same verdict.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A line of the ledger, and whether the stored rows still give the very same verdict.
+
+    ``erased``: rows of the experiment that were erased since, at a user's wish or by the retention: without
+    them nobody can tell whether it was right.
+    """
+
+    line: int
+    same: bool
+    erased: int
+
+
+def verify(store: Store, experiment: str, limit: int = 100) -> list[Checked]:
+    """The newest lines of the ledger, recomputed.
 
     Raises InputError when there is no such experiment, StoreError.
     """
@@ -41,5 +54,6 @@ def verify(store: Store, experiment: str, limit: int = 100) -> list[tuple[int, b
         if policy is None:
             raise InputError(f"Falta a versão {line['policy_version']} de {experiment}.", "Restaure o banco.")
         again = decide(policy, store.outcomes.of(experiment, line["until"]))
-        checked.append((int(line["id"]), again.hash == line["hash"]))
+        erased = store.privacy.erasures.rows_since(experiment, line["until"])
+        checked.append(Checked(int(line["id"]), again.hash == line["hash"], erased))
     return checked

@@ -124,6 +124,26 @@ def test_modes(changes: dict[str, Any], shares: dict[str, float]) -> None:
     assert given_arm is None or given_arm.arm in shares
 
 
+def test_who_answers_beside_whom() -> None:
+    shadow = policy(1, 1, 1, mode=PolicyMode.SHADOW)
+    router = Router(shadow)
+    given_arm = router.assign("ana")
+    assert given_arm is not None
+    beside = router.beside(given_arm, PolicyMode.SHADOW)
+    assert [one.arm for one in beside] == ["B", "C"]
+    assert {(one.experiment, one.policy, one.propensity) for one in beside} == {
+        (shadow.experiment, shadow.hash, 1.0)
+    }
+    # Not in another mode, nor of another version, nor with a paused arm.
+    assert router.beside(given_arm, PolicyMode.HYBRID) == ()
+    assert Router(policy(1, 2, 1, mode=PolicyMode.SHADOW)).beside(given_arm, PolicyMode.SHADOW) == ()
+    arms = tuple(replace(arm, paused=arm.name == "B") for arm in shadow.arms)
+    closed = Router(replace(shadow, arms=arms))
+    again = closed.assign("ana")
+    assert again is not None
+    assert [one.arm for one in closed.beside(again, PolicyMode.SHADOW)] == ["C"]
+
+
 def test_arms_of_no_weight_are_given_to_nobody() -> None:
     assert set(arms_of(policy(1, 0), range(1000))) == {"A"}
     assert Router(policy(0, 0)).assign("ana") is None

@@ -44,7 +44,7 @@ def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path
         (("create", "m", *ARMS, "--weights", "1", *WHY), "2 braços e 1 pesos"),
         (("create", "m", *ARMS, "--weights", "a,b", *WHY), "não é um número"),
         (("create", "m", *ARMS, "--mode", "sorte", *WHY), "sticky"),
-        (("create", "m", *ARMS, "--mode", "shadow", *WHY), "ainda não está disponível"),
+        (("create", "m", *ARMS, "--mode", "escondido", *WHY), "não existe"),
         (("create", "m", *ARMS, "--guardrail", "sorte=1", *WHY), "p95_latency"),
         (("create", "m", "--arm", "A", "--arm", "B=ollama:b", *WHY), "não diz um braço"),
         (("create", "m", "--arm", "A=ollama:a,cor=azul", "--arm", "B=ollama:b", *WHY), "não existe"),
@@ -63,6 +63,22 @@ def test_what_cannot_be_is_refused_in_portuguese(
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_shadow_its_guardrails_and_its_end_as_an_ab_test(tmp_path: Path) -> None:
+    made = melancia("experiment", "create", "modelos", *ARMS, "--mode", "shadow", *WHY, data=tmp_path)
+    assert "todos com A, os outros na sombra (modo shadow)" in made.stdout
+    limits = ("--guardrail", "p95_latency=20", "--guardrail", "error_rate=0.1")
+    guarded = melancia("experiment", "guard", "modelos", *limits, *WHY, data=tmp_path)
+    assert "proteção: error_rate 0,1" in guarded.stdout
+    said = melancia("experiment", "verdict", "modelos", data=tmp_path)
+    assert "B respondeu a 0 de 0 perguntas" in said.stdout
+    assert "nada de polegares" in said.stdout
+    changed = melancia("experiment", "mode", "modelos", "sticky", *WHY, data=tmp_path)
+    assert "versão 3: em andamento (modo sticky)" in changed.stdout
+    freed = melancia("experiment", "guard", "modelos", *WHY, data=tmp_path)
+    assert "proteção" not in freed.stdout
+    assert melancia("experiment", "mode", "modelos", "sorte", *WHY, data=tmp_path).returncode == 1
 
 
 def test_a_change_without_a_reason_is_no_command(tmp_path: Path) -> None:

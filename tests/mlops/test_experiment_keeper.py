@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from melancia.agent.router import propensities
 from melancia.errors import InputError
 from melancia.evals.evaluate import Evaluator
 from melancia.mlops import policies, verdicts
@@ -21,6 +22,8 @@ from melancia.records import (
     Feedback,
     FinishReason,
     Interaction,
+    Origin,
+    OriginKind,
     Policy,
     PolicyMode,
     PolicyState,
@@ -177,13 +180,16 @@ def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: Expe
     policies.pause(store, "modelos", "ana", "ver", "B")
     second = verdicts.conclude(store, "modelos")
     assert second.line != first.line
-    assert verdicts.verify(store, "modelos") == [(second.line, True), (first.line, True)]
+    assert verdicts.verify(store, "modelos") == [
+        verdicts.Checked(second.line, True, 0),
+        verdicts.Checked(first.line, True, 0),
+    ]
     # A row that was tampered with is noticed.
     with store._engine.begin() as connection:
         connection.execute(
             feedback_events.update().where(feedback_events.c.interaction_id == rated[1].id).values(thumb=-1)
         )
-    assert [same for _, same in verdicts.verify(store, "modelos")] == [False, False]
+    assert [one.same for one in verdicts.verify(store, "modelos")] == [False, False]
 
 
 def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: ExperimentKeeper) -> None:
@@ -194,3 +200,30 @@ def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: Expe
     kept = keeper.conclude()
     assert kept is not None
     assert kept.verdict.status is Status.TOO_EARLY
+
+
+@pytest.mark.parametrize(("arm", "left"), [("B", {"A": 1.0}), ("A", {})])
+def test_in_the_shadow_a_bad_challenger_is_paused_and_a_bad_first_arm_ends_it(
+    store: Store, keeper: ExperimentKeeper, arm: str, left: dict[str, float]
+) -> None:
+    """The first arm's users have nobody else to go to."""
+    begin(store, mode=PolicyMode.SHADOW, guardrails={"error_rate": 0.1})
+    for number in range(60):
+        failing: dict[str, Any] = {"finish_reason": FinishReason.ERROR, "exposed": None, "text": ""}
+        shown = answer(store, "A", number, **(failing if arm == "A" else {}))
+        beside = answer(store, "B", 1000 + number, **(failing if arm == "B" else {}))
+        store.finish(replace(beside, origin=Origin(OriginKind.SHADOW, shown.id)))
+    assert {found.arm for found in keeper.guard()} == {arm}
+    after = policies.newest(store, "modelos")
+    assert propensities(after) == left
+    assert after.state is (PolicyState.RUNNING if left else PolicyState.PAUSED)
+    assert (after.author, "taxa de erros" in after.reason) == (AUTHOR, True)
+
+
+def test_what_nobody_saw_is_scored_too(store: Store, keeper: ExperimentKeeper) -> None:
+    begin(store, mode=PolicyMode.SHADOW)
+    shown = answer(store, "A", 1)
+    beside = replace(answer(store, "B", 2), origin=Origin(OriginKind.SHADOW, shown.id))
+    store.finish(beside)
+    assert keeper.score() == 2
+    assert all(row.scores for row in store.outcomes.of("modelos"))

@@ -15,7 +15,7 @@ from melancia.records import Arm, Policy, PolicyMode, PolicyState, Variant
 from melancia.settings import load_settings
 from melancia.store import Store
 
-A, B = Variant("ollama", "a"), Variant("ollama", "b")
+A, B, C = (Variant("ollama", name) for name in "abc")
 WANTED = Policy("modelos", (Arm("A", A), Arm("B", B)), "", author="ana", reason="comparar")
 
 
@@ -55,6 +55,25 @@ def test_a_life_of_an_experiment_is_in_its_history(store: Store) -> None:
     assert {one.salt for one in history} == {first.salt}
 
 
+def test_a_shadow_becomes_an_ab_test_and_guardrails_are_changed(store: Store) -> None:
+    policies.create(store, replace(WANTED, mode=PolicyMode.SHADOW))
+    shadow = policies.newest(store, "modelos")
+    assert propensities(shadow) == {"A": 1.0}
+    assert policies.describe(shadow) == "todos com A, os outros na sombra"
+    policies.guard(store, "modelos", "ana", "cautela", {"p95_latency": 20.0, "error_rate": 0.1})
+    shown = policies.remode(store, "modelos", "ana", "B responde melhor", PolicyMode.STICKY)
+    assert propensities(shown) == {"A": 0.5, "B": 0.5}
+    assert shown.guardrails == {"error_rate": 0.1, "p95_latency": 20.0}
+    assert policies.guard(store, "modelos", "ana", "sem", {}).guardrails == {}
+    with pytest.raises(InputError, match="entre 0 e 1"):
+        policies.guard(store, "modelos", "ana", "x", {"error_rate": 7.0})
+    with pytest.raises(InputError, match="braço é de todos"):
+        policies.remode(store, "modelos", "ana", "x", PolicyMode.FORCED)
+    assert policies.describe(policies.remode(store, "modelos", "ana", "x", PolicyMode.HYBRID)) == (
+        "rascunho de A, final a pedido"
+    )
+
+
 def test_one_experiment_routes_at_a_time(store: Store) -> None:
     policies.create(store, WANTED)
     other = replace(WANTED, experiment="prompts", arms=(Arm("A", A), Arm("B", replace(A, k=3))))
@@ -82,7 +101,8 @@ def test_one_experiment_routes_at_a_time(store: Store) -> None:
         ({"arms": (Arm("A", A, 0.0), Arm("B", B, 0.0))}, "Nenhum braço"),
         ({"mode": PolicyMode.FORCED, "forced": "C"}, "braço é de todos"),
         ({"floor": 0.6}, "piso"),
-        ({"mode": PolicyMode.SHADOW}, "ainda não está disponível"),
+        ({"mode": PolicyMode.HYBRID, "arms": (Arm("A", A), Arm("B", B), Arm("C", C))}, "tem dois braços"),
+        ({"mode": PolicyMode.SHADOW, "arms": (Arm("A", A, paused=True), Arm("B", B))}, "Nenhum braço"),
         ({"primary_metric": "sorte"}, "métrica principal"),
         ({"guardrails": {"inventado": 1.0}}, "Não existe"),
         ({"guardrails": {"error_rate": 1.5}}, "entre 0 e 1"),

@@ -4,7 +4,7 @@ A difference is always challenger − base, with the ends of its 95 % confidence
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from melancia.records import content_hash
 
 _DIGITS = 9  # significant: the last ones of a float differ between machines
+_LATER = "later"  # marks fields that came after verdicts had been kept
 
 
 class Status(StrEnum):
@@ -22,16 +23,19 @@ class Status(StrEnum):
     UNDECIDED = "undecided"
     TIE = "tie"  # so far: no difference that matters
     BETTER = "better"
+    AHEAD = "ahead"  # by automatic scores on the same questions: people have not judged
+    DESCRIBED = "described"  # this mode names no winner
     GUARDRAIL = "guardrail"
 
 
 class Recommendation(StrEnum):
-    """What to do. ``promote`` and ``rollback`` name an arm."""
+    """What to do. ``promote``, ``rollback`` and ``try`` name an arm."""
 
     PROMOTE = "promote"
     KEEP = "keep"  # the base arm stays
     ROLLBACK = "rollback"  # the arm is taken out
     CONTINUE = "continue"
+    TRY = "try"  # the arm is worth showing to people
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,10 @@ class Comparison:
     ``thumbs_only`` is without scores. ``p_value`` is anytime-valid. ``needed``: further ratings until the
     interval would leave out 0 for the present difference, ``needed_for_least`` until it would for the least
     difference that matters. ``early``: too few raters for an interval.
+
+    ``paired`` says how both arms came to answer the same questions, "shadow" or "final"; "" is by a draw.
+    Of pairs there are ``pairs``, of ``asked`` questions that the base arm was given. Nobody's thumbs are
+    compared then: ``difference`` is that of the automatic score, and ``needed`` counts questions.
     """
 
     base: str
@@ -146,6 +154,9 @@ class Comparison:
     bayes: Bayes | None
     secondary: tuple[Contrast, ...]
     raters: Raters
+    paired: str = field(default="", metadata={_LATER: True})
+    pairs: int = field(default=0, metadata={_LATER: True})
+    asked: int = field(default=0, metadata={_LATER: True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +222,12 @@ class Moment:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON knows it. A number that is not finite is null."""
+    """``value`` as JSON knows it. A number that is not finite is null.
+
+    A field that came later is left out while it has its default: what was kept before keeps its hash.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value) if not _unused(one, value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -226,3 +240,7 @@ def plain(value: Any) -> Any:
         rounded = float(f"{value:.{_DIGITS}g}")
         return rounded if abs(rounded) < float("inf") else None
     return value
+
+
+def _unused(one: Field[Any], value: Any) -> bool:
+    return _LATER in one.metadata and getattr(value, one.name) == one.default

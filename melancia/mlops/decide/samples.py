@@ -21,10 +21,13 @@ def ordered(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def drawn(row: Outcome, policy: Policy) -> bool:
-    """Whether chance had a say in who answered: with a propensity of 1 (or 0) it had none.
+    """Whether chance had a say in who answered: with a propensity of 1 (or 0) it had none, and neither had it
+    in what was said beside or after another answer.
 
     An unknown propensity is that of the policy's mode: only sticky and adaptive ones draw.
     """
+    if row.origin is not None:
+        return False
     if row.propensity is None:
         return policy.mode in (PolicyMode.STICKY, PolicyMode.ADAPTIVE)
     return 0 < row.propensity < 1

@@ -5,6 +5,14 @@ limit theory and asymptotic confidence sequences” (Annals of Statistics, 2024;
 Robbins' normal mixture (1970) over a strongly approximated sum. Written here in the standard error *s* of the
 estimate: their σ√(2(tρ²+1)/(t²ρ²)·log(√(tρ²+1)/α)) is s·√((1+1/r)(log(1+r)+2·log(1/α))) with r = tρ².
 
+With few users the estimated variance is itself a guess, which the asymptotic sequence does not know. For
+differences within pairs there is the same mixture without that: the scale-invariant *t* mixture, exact for
+Gaussian differences of any variance (Pérez-Ortiz, Lardy, de Heide and Grünwald, “E-statistics, group
+invariance and anytime-valid testing”, Annals of Statistics 52, 2024; Wang and Ramdas, “Anytime-valid t-tests
+and confidence sequences for Gaussian means with unknown variance”, Sequential Analysis 44, 2025). With ν
+degrees of freedom its e-value is (1+r)^−½ · ((1 + t²/ν) ÷ (1 + t²/(ν(1+r))))^((ν+1)/2), which tends to the
+above as ν grows.
+
 All functions take numbers or arrays of them.
 """
 
@@ -34,6 +42,23 @@ def certainty(difference: Any, variance: Any, spread: Any, expected_effect: floa
     """The anytime-valid p-value of “no difference”: the least ``alpha`` whose interval leaves out 0."""
     r = information(variance, spread, expected_effect)
     exponent = np.log1p(r) / 2 - difference**2 / variance * r / (2 * (1 + r))
+    return np.minimum(1.0, np.exp(np.minimum(exponent, 0.0)))
+
+
+def paired_radius(variance: Any, spread: Any, users: Any, alpha: float, expected_effect: float) -> Any:
+    """``radius`` where ``variance`` was estimated from so many users; infinite while that is too few."""
+    r = information(variance, spread, expected_effect)
+    growth = (np.log1p(r) + 2 * log(1 / alpha)) / users
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        square = (users - 1) * np.expm1(growth) / -np.expm1(growth - np.log1p(r))
+        return np.where(growth < np.log1p(r), np.sqrt(variance * np.maximum(0.0, square)), np.inf)
+
+
+def paired_certainty(difference: Any, variance: Any, spread: Any, users: Any, expected_effect: float) -> Any:
+    """``certainty`` where ``variance`` was estimated from so many users: the e-value's reciprocal."""
+    r = information(variance, spread, expected_effect)
+    x = difference**2 / variance / (users - 1)
+    exponent = np.log1p(r) / 2 - users / 2 * (np.log1p(x) - np.log1p(x / (1 + r)))
     return np.minimum(1.0, np.exp(np.minimum(exponent, 0.0)))
 
 

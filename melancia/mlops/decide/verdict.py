@@ -2,7 +2,7 @@
 
 First the sample ratio: if it is wrong, nothing else counts. Then the guardrails, then the difference in
 approval of each challenger against the base arm, the policy's first one. With several challengers the error
-is shared out among them (Bonferroni).
+is shared out among them (Bonferroni). Where both arms answer the same questions, ``paired`` compares them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from melancia.errors import InputError
 from melancia.mlops.decide import approval as primary
-from melancia.mlops.decide import bandit, bayes, guardrails, sequences, words
+from melancia.mlops.decide import bandit, bayes, guardrails, paired, paired_words, sequences, words
 from melancia.mlops.decide.approval import Approval
 from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.contrasts import secondary
@@ -51,11 +51,20 @@ def decide(policy: Policy, outcomes: Iterable[Outcome], configuration: Configura
     names = [arm.name for arm in policy.arms]
     rows = [row for row in ordered(outcomes) if row.arm in names]
     compared = [row for row in rows if drawn(row, policy)]
-    ratio = sample_ratio(compared, policy, configuration)
-    shared = replace(configuration, alpha=configuration.alpha / max(1, len(names) - 1))
-    comparisons = tuple(_compare(compared, names[0], name, shared) for name in names[1:])
+    shared = _shared(configuration, names)
+    how = paired.kind(policy, rows, drawn=bool(compared))
+    if how is None:
+        comparisons = tuple(_compare(compared, names[0], name, shared) for name in names[1:])
+    else:
+        pairs = [paired.compare(rows, names[0], name, how, shared) for name in names[1:]]
+        comparisons = tuple(found.comparison for found in pairs)
+        # A question of the base arm that two challengers answered is in both.
+        compared = ordered({row.interaction_id: row for found in pairs for row in found.rows}.values())
+    ratio = sample_ratio([] if how else compared, policy, configuration)
     bounds = guardrails.batch(rows, names, policy.guardrails, configuration.guardrail_alpha)
     status, recommendation, arm = _conclude(names, ratio, comparisons, bounds, configuration)
+    if how is not None and status is not Status.GUARDRAIL:
+        status, recommendation, arm = paired.conclude(names, comparisons, how, configuration.least_effect)
     found = Verdict(
         experiment=policy.experiment,
         policy=policy.hash,
@@ -72,16 +81,18 @@ def decide(policy: Policy, outcomes: Iterable[Outcome], configuration: Configura
         comparisons=comparisons,
         guardrails=bounds,
     )
-    return replace(found, text=words.paragraph(found, configuration))
+    by_pairs = how is not None and status is not Status.GUARDRAIL
+    write = paired_words.paragraph if by_pairs else words.paragraph
+    return replace(found, text=write(found, configuration))
 
 
 def course(
     policy: Policy, outcomes: Iterable[Outcome], configuration: Configuration = DEFAULT, *, points: int = 60
 ) -> dict[str, list[Moment]]:
-    """How the primary difference of each challenger came about, at up to ``points`` moments."""
+    """How the primary difference of each challenger came about, at up to ``points`` moments, by a draw."""
     names = [arm.name for arm in policy.arms]
     compared = [row for row in ordered(outcomes) if row.arm in names and drawn(row, policy)]
-    shared = replace(configuration, alpha=configuration.alpha / max(1, len(names) - 1))
+    shared = _shared(configuration, names)
     counts = sorted({round(len(compared) * step / points) for step in range(1, points + 1)} - {0})
     found: dict[str, list[Moment]] = {}
     for name in names[1:]:
@@ -105,6 +116,10 @@ def adaptive_weights(
     beliefs = {name: _belief(rows, name, configuration) for name in live}
     shares = bandit.weights(beliefs, min(policy.floor, 1 / max(1, len(live))), seed=configuration.seed)
     return {arm.name: shares.get(arm.name, 0.0) for arm in policy.arms}
+
+
+def _shared(configuration: Configuration, names: Sequence[str]) -> Configuration:
+    return replace(configuration, alpha=configuration.alpha / max(1, len(names) - 1))
 
 
 def _belief(rows: Sequence[Outcome], name: str, configuration: Configuration) -> bayes.Posterior:

@@ -46,17 +46,19 @@ def points(difference: float | None) -> str:
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{decimal(abs(rounded))}"
 
 
-def _whole(number: float) -> str:
+def whole(number: float) -> str:
+    """A number without decimals where it has none: ``5``, ``2,5``."""
     return decimal(number, 0 if round(number, 6) == round(number) else 1)
 
 
-def _count(number: int, one: str, many: str) -> str:
+def counted(number: int, one: str, many: str) -> str:
+    """How many of what: ``1.200 avaliações``."""
     return f"{number:,}".replace(",", ".") + f" {one if number == 1 else many}"
 
 
 def _blocked(ratio: SampleRatio) -> list[str]:
     seen = ", ".join(
-        f"{arm}: {_count(users, 'usuário', 'usuários')}, eram esperados {decimal(ratio.expected[arm], 0)}"
+        f"{arm}: {counted(users, 'usuário', 'usuários')}, eram esperados {decimal(ratio.expected[arm], 0)}"
         for arm, users in ratio.users.items()
     )
     return [
@@ -73,13 +75,13 @@ def _guardrail(verdict: Verdict, _: Configuration) -> list[str]:
     broken = [bound for bound in verdict.guardrails if bound.state == "breached"]
     said = [f"O braço {bound.arm} passou de um limite de proteção: {_bound(bound)}." for bound in broken[:2]]
     if len(broken) > 2:
-        said.append(f"Há mais {_count(len(broken) - 2, 'limite ultrapassado', 'limites ultrapassados')}.")
+        said.append(f"Há mais {counted(len(broken) - 2, 'limite ultrapassado', 'limites ultrapassados')}.")
     said.append(f"Recomendação: retire o braço {verdict.arm} até que a causa seja conhecida.")
     return said
 
 
 def _bound(bound: Guardrail) -> str:
-    answers = f"em {_count(bound.count, 'resposta', 'respostas')}"
+    answers = f"em {counted(bound.count, 'resposta', 'respostas')}"
     if bound.name == "p95_latency":
         return (
             f"{percent(bound.value)} das respostas demoraram mais de {decimal(bound.bound)} s, e o limite é "
@@ -109,17 +111,15 @@ def _too_early(verdict: Verdict, configuration: Configuration) -> list[str]:
 
 
 def _rated(arm: ArmFigures) -> str:
-    ratings = _count(arm.ratings, "avaliação", "avaliações")
-    return f"{arm.arm}: {ratings} de {_count(arm.raters, 'pessoa', 'pessoas')}"
+    ratings = counted(arm.ratings, "avaliação", "avaliações")
+    return f"{arm.arm}: {ratings} de {counted(arm.raters, 'pessoa', 'pessoas')}"
 
 
 def _better(verdict: Verdict, configuration: Configuration) -> list[str]:
     first = verdict.comparisons[0]
     if verdict.arm == first.base:
         item = max(verdict.comparisons, key=lambda one: one.difference.value or 0.0)
-        said = (
-            f"O braço {verdict.arm} é melhor que {_listed([one.challenger for one in verdict.comparisons])}"
-        )
+        said = f"O braço {verdict.arm} é melhor que {listed([one.challenger for one in verdict.comparisons])}"
         advice = f"Recomendação: fique com {verdict.arm} e encerre o experimento."
     else:
         item = next(one for one in verdict.comparisons if one.challenger == verdict.arm)
@@ -131,7 +131,7 @@ def _better(verdict: Verdict, configuration: Configuration) -> list[str]:
 
 def _tie(verdict: Verdict, configuration: Configuration) -> list[str]:
     item = verdict.comparisons[0]
-    least = _whole(100 * configuration.least_effect)
+    least = whole(100 * configuration.least_effect)
     return [
         f"Até aqui os braços empatam: {_figures(verdict, item)}.",
         _interval(item),
@@ -143,18 +143,18 @@ def _tie(verdict: Verdict, configuration: Configuration) -> list[str]:
 def _undecided(verdict: Verdict, configuration: Configuration) -> list[str]:
     item = next((one for one in verdict.comparisons if not one.early), verdict.comparisons[0])
     said = [f"Ainda não se sabe qual braço é melhor: {_figures(verdict, item)}.", _interval(item)]
-    least = f"{_whole(100 * configuration.least_effect)} pontos"
+    least = f"{whole(100 * configuration.least_effect)} pontos"
     if item.difference.excludes_zero:
         said.append("Outro braço ainda não se distingue do primeiro. Continue o experimento.")
     elif item.needed is not None:
         said.append(
             f"Continue: se a diferença for mesmo esta, faltam ≈ "
-            f"{_count(item.needed, 'avaliação', 'avaliações')}{_least(item, least)}."
+            f"{counted(item.needed, 'avaliação', 'avaliações')}{_least(item, least)}."
         )
     elif item.needed_for_least is not None:
         said.append(
             f"Continue: para ver uma diferença de {least} faltam ≈ "
-            f"{_count(item.needed_for_least, 'avaliação', 'avaliações')}."
+            f"{counted(item.needed_for_least, 'avaliação', 'avaliações')}."
         )
     else:
         said.append("Continue o experimento; não dá para prever quantas avaliações faltam.")
@@ -163,14 +163,14 @@ def _undecided(verdict: Verdict, configuration: Configuration) -> list[str]:
 
 def _least(item: Comparison, least: str) -> str:
     more = item.needed_for_least
-    return "" if more is None else f"; para ver uma de {least}, ≈ {_count(more, 'avaliação', 'avaliações')}"
+    return "" if more is None else f"; para ver uma de {least}, ≈ {counted(more, 'avaliação', 'avaliações')}"
 
 
 def _figures(verdict: Verdict, item: Comparison) -> str:
     by_name = {arm.arm: arm for arm in verdict.arms}
     return ", ".join(
         f"{name} tem {percent(by_name[name].approval)} de aprovação ("
-        f"{_count(by_name[name].ratings, 'avaliação', 'avaliações')})"
+        f"{counted(by_name[name].ratings, 'avaliação', 'avaliações')})"
         for name in (item.challenger, item.base)
     )
 
@@ -178,11 +178,12 @@ def _figures(verdict: Verdict, item: Comparison) -> str:
 def _interval(item: Comparison) -> str:
     return (
         f"A diferença é de {points(item.difference.value)} pontos, com intervalo de 95 % de "
-        f"{_ends(item.difference)}, válido a qualquer momento."
+        f"{ends(item.difference)}, válido a qualquer momento."
     )
 
 
-def _ends(span: Span) -> str:
+def ends(span: Span) -> str:
+    """The ends of an interval of shares: ``+1,2 a +3,4``."""
     return f"{points(span.low)} a {points(span.high)}"
 
 
@@ -206,8 +207,9 @@ def _aside(verdict: Verdict, item: Comparison, configuration: Configuration) -> 
         and one.difference.value is not None
         and sign * one.difference.value > 0
     ]
-    return [f"Em contrapartida, {verdict.arm} {_listed(worse)}."] if worse else []
+    return [f"Em contrapartida, {verdict.arm} {listed(worse)}."] if worse else []
 
 
-def _listed(items: list[str]) -> str:
+def listed(items: list[str]) -> str:
+    """``A, B e C``."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} e {items[-1]}"

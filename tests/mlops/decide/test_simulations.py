@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from bench import verdicts
-from bench.verdict_simulations import State, World, answers, outside, peek, rate
+from bench.pair_simulations import PairState, PairWorld, peek_pairs
+from bench.verdict_simulations import CONFIGURATION, State, World, answers, outside, peek, rate
+from melancia.mlops.decide.pairs import decided
 from melancia.mlops.decide.verdict import decide
-from melancia.records import Outcome
+from melancia.records import Origin, OriginKind, Outcome, PolicyMode
 from tests.mlops.decide.outcomes import outcome, policy
 
 SCALE = verdicts.Scale(experiments=200, questions=2_000)
@@ -52,6 +54,7 @@ def test_peeking_after_every_rating_misleads_in_no_more_than_one_in_twenty() -> 
         verdicts.fallback,
         verdicts.guardrail_alarms,
         verdicts.sample_ratios,
+        verdicts.in_the_shadow,
     ],
 )
 def test_no_promised_bound_is_exceeded(table: object) -> None:
@@ -105,3 +108,28 @@ def _features(row: Outcome) -> tuple[np.ndarray, np.ndarray]:
     features = [not row.failed, row.failed, rated, up, has, score, both, both * score]
     links = [both * up * score, both * score**2, both * up]
     return np.array([features], dtype=float), np.array([links], dtype=float)
+
+
+def test_a_simulated_shadow_is_judged_as_its_rows_would_be() -> None:
+    rng = np.random.default_rng(4)
+    state, rows = PairState.empty(1, 30), []
+    for number in range(200):
+        user, scores = int(rng.integers(30)), rng.uniform(0, 1, 2)
+        shown = outcome(2 * number, "A", f"u{user}", propensity=1.0, scores={"quality": scores[0]})
+        origin = Origin(OriginKind.SHADOW, shown.interaction_id)
+        beside = outcome(2 * number + 1, "B", f"u{user}", origin=origin, scores={"quality": scores[1]})
+        rows += [shown, beside]
+        state.add(np.array([user]), np.array([scores[1] - scores[0]]), np.array([True]))
+    found = state.estimate(shares=False)
+    span = decide(policy(mode=PolicyMode.SHADOW), rows).comparisons[0].difference
+    half = float(decided(found, CONFIGURATION)[0])
+    assert float(found.difference[0]) == pytest.approx(span.value)
+    assert span.high == pytest.approx(float(found.difference[0]) + half)
+
+
+def test_a_better_challenger_is_found_in_the_shadow_and_naive_looks_mislead() -> None:
+    seen = peek_pairs(PairWorld(gain=0.05), 100, 400, np.random.default_rng(2))
+    assert (seen.way > 0).mean() > 0.9
+    assert not (seen.way < 0).any()
+    equal = peek_pairs(PairWorld(), 200, 400, np.random.default_rng(3))
+    assert rate("", equal.naive_when > 0, 0.05).exceeded
