@@ -3,14 +3,17 @@
 At least once and idempotent: that a trace is about to be asked for is remembered first, so after a crash it
 is looked for (by the tag ``melancia.interaction_id``) before another is made; a rating updates the assessment
 that the trace already has. A server that is away costs nothing but time: what waits stays in the store.
+Personal data is masked on the way; what is erased from the store on the way is taken back.
 """
 
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from melancia.errors import InteractionNotFoundError
+from melancia.masking import mask
 from melancia.mlops.client import Connection, connect
 from melancia.records import Feedback, FinishReason, Interaction
 from melancia.settings import Settings
@@ -65,6 +68,8 @@ class Exporter:
                 if pending.rating is not None:
                     self._rate(connection, trace_id, pending, pending.rating)
                     rated += 1
+            except InteractionNotFoundError:
+                self._take_back(connection, pending.interaction.id)
             except Exception as error:
                 # One bad row must not hold up the others; it says why, and is tried again later.
                 logger.warning("interaction %s not exported", pending.interaction.id, exc_info=True)
@@ -84,12 +89,19 @@ class Exporter:
         self._exports.traced(interaction.id, found)
         return found
 
+    def _take_back(self, connection: Connection, interaction_id: str) -> None:
+        """Its user had it erased while it was on its way."""
+        trace_id = _find(connection, interaction_id)
+        if trace_id is not None:
+            connection.client.delete_traces(connection.experiment_id, trace_ids=[trace_id])
+
     def _rate(self, connection: Connection, trace_id: str, pending: Pending, rating: Feedback) -> None:
-        present = _assessments(connection, trace_id, rating.user_id)
+        user, comment = mask(rating.user_id), mask(rating.comment) if rating.comment is not None else None
+        present = _assessments(connection, trace_id, user)
         kept: dict[str, str] = {}
         wanted: tuple[tuple[str, Any, str | None], ...] = (
-            (THUMBS, rating.thumb == 1 if rating.thumb else None, rating.comment),
-            (COMMENT, rating.comment, None),
+            (THUMBS, rating.thumb == 1 if rating.thumb else None, comment),
+            (COMMENT, comment, None),
         )
         for name, value, rationale in wanted:
             known = present.get(name)
@@ -97,9 +109,21 @@ class Exporter:
                 if known is not None:
                     _withdraw(trace_id, known)
             else:
-                fresh = Assessed(name, value, rationale, rating.user_id)
+                fresh = Assessed(name, value, rationale, user)
                 kept[name] = _assess(trace_id, known, fresh)
         self._exports.rated(pending.interaction.id, rating.created_at, kept)
+
+
+def masked(interaction: Interaction) -> Interaction:
+    """``interaction`` without personal data, in the user's name and in uploaded documents, too."""
+    return replace(
+        interaction,
+        user_id=mask(interaction.user_id),
+        question=mask(interaction.question),
+        standalone=mask(interaction.standalone),
+        passages=tuple(replace(passage, text=mask(passage.text)) for passage in interaction.passages),
+        answer=replace(interaction.answer, text=mask(interaction.answer.text)),
+    )
 
 
 def _find(connection: Connection, interaction_id: str) -> str | None:
@@ -115,6 +139,7 @@ def _find(connection: Connection, interaction_id: str) -> str | None:
 def _send(connection: Connection, interaction: Interaction) -> str:
     from mlflow.entities import SpanType
 
+    interaction = masked(interaction)
     client, answer = connection.client, interaction.answer
     begun = interaction.created_at.timestamp()
     retrieved = begun + (interaction.retrieval_time or 0.0)
@@ -191,6 +216,7 @@ def _tags(interaction: Interaction) -> dict[str, str]:
         "finish_reason": interaction.answer.finish_reason.value,
         "user": interaction.user_id,
         "conversation": interaction.conversation_id,
+        "origin": interaction.origin.kind.value if interaction.origin else "",
     }
 
 
