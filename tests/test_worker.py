@@ -288,7 +288,7 @@ def test_the_heart_stops_with_the_store_or_the_schedule(
     assert not beats()
     monkeypatch.undo()
     assert beats()
-    worker._scheduler.pause()
+    worker._clockwork.scheduler.pause()
     assert not beats()
     worker.stop()
 

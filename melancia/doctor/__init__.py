@@ -11,6 +11,7 @@ import httpx
 import psutil
 
 from melancia.doctor import services
+from melancia.doctor.agenda import agenda
 from melancia.doctor.findings import Finding, Level
 from melancia.embeddings import create_embeddings
 from melancia.errors import MelanciaError
@@ -43,6 +44,7 @@ def check(settings: Settings) -> list[Finding]:
         ("GPU", lambda: _gpu(ollama)),
         ("Chaves", lambda: _keys(settings)),
         ("MLflow", lambda: services.mlflow(settings)),
+        ("Agenda", lambda: agenda(settings)),
         ("Quem responde", lambda: _variant(settings)),
         ("Porta", lambda: _port(settings)),
     )

@@ -106,7 +106,7 @@ def _missing(name: str, known: ModelStatus | None) -> Finding:
 
 
 def _statuses(settings: Settings) -> Sequence[ModelStatus]:
-    if not _exists(settings):
+    if not store_exists(settings):
         return ()
     with closing(Store.open(settings.store_url)) as store:
         return store.models.list()
@@ -114,13 +114,13 @@ def _statuses(settings: Settings) -> Sequence[ModelStatus]:
 
 def _outbox(settings: Settings) -> tuple[int, str]:
     """How many interactions wait, and why the last one failed."""
-    if not _exists(settings):
+    if not store_exists(settings):
         return 0, ""
     with closing(Store.open(settings.store_url)) as store:
         return store.exports.backlog(), store.exports.last_error()
 
 
-def _exists(settings: Settings) -> bool:
+def store_exists(settings: Settings) -> bool:
     """Whether there is a database: an examination creates none."""
     url = settings.store_url
     return not url.startswith("sqlite:") or Path(url.removeprefix("sqlite:///")).exists()

@@ -25,6 +25,9 @@ class Parameters(BaseModel):
 # None may begin like an option, nor hold the comma that separates them.
 Label = Annotated[str, Field(pattern=r"^[a-z]+(:[^\s,]+)?$", max_length=200)]
 Category = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=50)]
+# A stretch of time in days or hours; empty is the setting's.
+_SPAN = r"^([1-9]\d{0,3}[dh])?$"
+_VALUES = ("limit", "repeats", "seed", "concurrency", "budget", "judge", "resume", "report", "topic")
 
 
 class Benchmark(Parameters):
@@ -46,6 +49,15 @@ class Benchmark(Parameters):
     resume: str | None = Field(
         None, pattern=r"^benchmark_\d{8}_\d{6}(_\d+)?$", description="Benchmark interrompido a continuar."
     )
+    report: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="Relatório de saúde de onde vêm as perguntas."
+    )
+    topic: str | None = Field(
+        None,
+        pattern=r"^[^\x00-\x1f\x7f\s-][^\x00-\x1f\x7f]*$",
+        max_length=200,
+        description="Só as perguntas deste assunto do relatório.",
+    )
 
     def arguments(self) -> list[str]:
         """``benchmark --mode …``, with what differs from the command's own defaults."""
@@ -53,7 +65,7 @@ class Benchmark(Parameters):
         for name in ("models", "categories"):
             if values := getattr(self, name):
                 told += [f"--{name}", ",".join(values)]
-        for name in ("limit", "repeats", "seed", "concurrency", "budget", "judge", "resume"):
+        for name in _VALUES:
             if (value := getattr(self, name)) != type(self).model_fields[name].default:
                 told += [f"--{name}", str(value)]
         return told + [f"--{name}" for name in ("pipeline", "batch") if getattr(self, name)]
@@ -67,9 +79,27 @@ class Ingest(Parameters):
         return ["ingest"]
 
 
-_CATALOG: Mapping[str, type[Parameters]] = {"benchmark": Benchmark, "ingest": Ingest}
+class Drift(Parameters):
+    """Look for changes in what is asked and answered; empty: as the settings say."""
+
+    current: str = Field("", pattern=_SPAN, description="Janela recente, como 7d ou 12h.")
+    reference: str = Field(
+        "", pattern=rf"^benchmark$|{_SPAN}", description="Janela anterior, como 28d, ou benchmark."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Semente das amostras.")
+
+    def arguments(self) -> list[str]:
+        """``drift``, with what was given."""
+        told = ["drift"]
+        for name in ("current", "reference", "seed"):
+            if value := getattr(self, name):
+                told += [f"--{name}", str(value)]
+        return told
+
+
+_CATALOG: Mapping[str, type[Parameters]] = {"benchmark": Benchmark, "drift": Drift, "ingest": Ingest}
 # Named in the design, not built yet: refused with a reason instead of "does not exist".
-_PLANNED = ("drift", "finetune")
+_PLANNED = ("finetune",)
 
 
 def names() -> list[str]:
@@ -93,11 +123,11 @@ def parameters(name: str, given: Mapping[str, Any]) -> Parameters:
         field = ".".join(str(part) for part in first["loc"]) or "parâmetros"
         known = ", ".join(kind.model_fields) or "nenhum"
         raise InputError(
-            f"Tarefa “{name}”: o parâmetro “{field}” {_reason(first)}.", f"Parâmetros aceitos: {known}."
+            f"Tarefa “{name}”: o parâmetro “{field}” {reason(first)}.", f"Parâmetros aceitos: {known}."
         ) from error
 
 
-def _reason(found: Mapping[str, Any]) -> str:
+def reason(found: Mapping[str, Any]) -> str:
     """What is wrong with a parameter, in Portuguese: the library says it in English."""
     limits = found.get("ctx", {})
     match found["type"]:
@@ -115,6 +145,10 @@ def _reason(found: Mapping[str, Any]) -> str:
             return "deve ser um número inteiro"
         case "float_type" | "float_parsing":
             return "deve ser um número"
+        case "string_type":
+            return "deve ser um texto"
+        case "too_short" | "string_too_short":
+            return "não pode ficar vazio"
         case "bool_type":
             return "deve ser verdadeiro ou falso"
         case "list_type" | "tuple_type":

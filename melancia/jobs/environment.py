@@ -33,6 +33,10 @@ NEEDED = frozenset(
         "huggingface_base_url",
         "ollama_base_url",
         "log_level",
+        "log_format",
+        "mask_providers",
+        "drift_current",
+        "drift_reference",
     }
 )
 

@@ -11,7 +11,7 @@ from melancia.records import Job
 from melancia.settings import Settings
 from melancia.store import Store
 
-_CLOSED = "a página foi encerrada"
+_CLOSED = "o processo que a rodava foi encerrado"
 
 
 class LocalJobs:
@@ -26,7 +26,7 @@ class LocalJobs:
     def submit(self, name: str, given: Mapping[str, Any], requested_by: str) -> Job:
         """Queue a job. Raises InputError for what is not allowed, JobError once closed, StoreError."""
         if self._closed:
-            raise JobError(f"Nenhuma tarefa pode começar: {_CLOSED}.", "Inicie-a de novo.")
+            raise JobError("Nenhuma tarefa pode começar: a página foi encerrada.", "Inicie-a de novo.")
         job = enqueue(self._store, name, given, requested_by)
         self._dispatcher.wake()
         return job
@@ -38,7 +38,7 @@ class LocalJobs:
         return job
 
     def close(self) -> None:
-        """Stop; end what runs and record that the page was closed. A second time does nothing."""
+        """Stop; end what runs and record why. A second time does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -109,7 +109,7 @@ class Processes:
         orphan = _find(identity)
         if orphan is None:
             self._orphans.pop(job.handle, None)
-            return "a página que a iniciou foi encerrada à força"
+            return "o processo que a iniciou foi encerrado à força"
         asked = self._orphans.setdefault(job.handle, time.monotonic())
         insist = time.monotonic() - asked > _GRACE
         logger.warning("job %s survived its page: ending process %s", job.id, orphan.pid)

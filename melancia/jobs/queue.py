@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from melancia.errors import JobNotFoundError
@@ -12,10 +14,16 @@ from melancia.store import Store
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-def enqueue(store: Store, name: str, given: Mapping[str, Any], requested_by: str) -> Job:
-    """Queue a job of the allow-list. Raises InputError, StoreError."""
+def enqueue(
+    store: Store, name: str, given: Mapping[str, Any], requested_by: str, *, job_id: str | None = None
+) -> Job:
+    """Queue a job of the allow-list; once for a ``job_id`` of the caller's. Raises InputError, StoreError."""
     checked = parameters(name, given)
     job = Job(name, checked.model_dump(exclude_unset=True), requested_by)
+    if job_id is not None:
+        with suppress(JobNotFoundError):
+            return store.jobs.get(job_id)
+        job = replace(job, id=job_id)
     store.jobs.add(job)
     return job
 

@@ -175,7 +175,7 @@ def test_closing_the_page_ends_its_jobs_and_says_so(settings: Settings, store: S
     process = pid(store.jobs.get(job.id))
     jobs.close()
     done = store.jobs.get(job.id)
-    assert (done.state, done.error) == (JobState.FAILED, "a página foi encerrada")
+    assert (done.state, done.error) == (JobState.FAILED, "o processo que a rodava foi encerrado")
     assert "dormindo" in done.log_tail
     assert gone(process)
     with pytest.raises(JobError):
@@ -214,7 +214,7 @@ def test_jobs_of_a_killed_page_are_ended_and_marked(
     jobs = LocalJobs(settings, store)
     try:
         done = wait_for_state(store, job.id, JobState.FAILED)
-        assert done.error == "a página que a iniciou foi encerrada à força"
+        assert done.error == "o processo que a iniciou foi encerrado à força"
         assert gone(pid(job))
         wait_for_state(store, jobs.submit("benchmark", {}, "ana").id, JobState.SUCCEEDED)
     finally:

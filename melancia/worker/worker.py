@@ -1,34 +1,38 @@
-"""The worker: tells MLflow what the store holds, and keeps Ollama's models, on a schedule. One a database."""
+"""The chores: tells MLflow what the store holds, keeps Ollama's models and experiments, does what is due."""
 
 import logging
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-
-from melancia.errors import JobError, MelanciaError, StoreError, TrackingError
+from melancia.agent.cache import AnswerCache
+from melancia.errors import JobError, TrackingError
+from melancia.jobs.timetable import DRIFT, RETENTION, VERDICT, timetable
 from melancia.mlops import rankings
+from melancia.mlops.actions.performing import Actions
 from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.mlops.exporter import Exporter, ExportReport
 from melancia.mlops.model_keeper import ModelKeeper
+from melancia.mlops.privacy.erase import finish_pending
 from melancia.mlops.registry import mirror
+from melancia.mlops.retention import purge
 from melancia.mlops.runtime import mirror_placement
+from melancia.mlops.schedule import Agenda, queue_drift
 from melancia.mlops.verdicts import Kept
-from melancia.records import ModelStatus, PolicyState, utc_now
+from melancia.records import Job, ModelStatus, PolicyState
 from melancia.settings import Settings
 from melancia.store import Store
 from melancia.store.lock import WorkerLock
+from melancia.store.schedule import ScheduledRun
+from melancia.worker.clockwork import Clockwork
 
 if TYPE_CHECKING:
     from melancia.evals.evaluate import Evaluator
 
-_STANDING = ("lead", "heartbeat")  # jobs that go on while another worker is at work
+# Chores that go on while another worker is at work. Only the process that has the answer cache open, the
+# page's, can erase from it.
+_STANDING = ("lead", "heartbeat", "erasures")
 _BATCH = 10  # things told to MLflow between two looks at whether to stop: a few seconds
 
 logger = logging.getLogger(__name__)
@@ -48,18 +52,26 @@ class Pace:
     guard: float = 5.0
     score: float = 5.0
     adapt: float = 600.0
-    verdict: float = 3600.0
     arena: float = 300.0
+    actions: float = 30.0
+    schedule: float = 15.0
+    erasures: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round of everything came to. ``export`` is None when MLflow is away or not configured."""
+    """What one round of everything came to. ``export`` is None when MLflow is away or not configured.
+
+    ``runs``: what was due on the schedule, as it ended. ``jobs``: those that waited, as they ended if they
+    were run here.
+    """
 
     export: ExportReport | None
     export_problem: str
     models: Sequence[ModelStatus]
     verdict: Kept | None = None
+    runs: Sequence[ScheduledRun] = ()
+    jobs: Sequence[Job] = ()
 
 
 class Worker:
@@ -76,33 +88,39 @@ class Worker:
         pace: Pace | None = None,
         keeper: ModelKeeper | None = None,
         *,
+        cache: AnswerCache | None = None,
         only_experiments: bool = False,
     ) -> None:
-        """``only_experiments``: neither MLflow nor Ollama's models are seen to, as beside a lone page."""
+        """``cache``: the one that this process has open.
+
+        ``only_experiments``: neither MLflow nor Ollama's models are seen to, as beside a lone page.
+
+        Raises SettingsError for a schedule that cannot be read.
+        """
         self._only_experiments = only_experiments
-        # A round that takes longer than its interval is what we want, and an outage is told once, by us.
-        for chatty in ("apscheduler", "urllib3.connectionpool"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
         self._settings = settings
         self._store = store
+        self._cache = cache
         self._pace = pace or Pace()
-        self._stop = threading.Event()
+        self._clockwork = Clockwork()
+        self._stop = self._clockwork.stopping
         self._keeper = keeper or ModelKeeper(settings, store, self._stop)
         self._exporter = Exporter(settings, store)
         self._mirrored: tuple[str, int] | None = None  # the policy that the registry shows
         self._experiments = ExperimentKeeper(store, _evaluator, self._stop)
+        self._actions = Actions(settings, store)
+        self._timetable = timetable(settings)
+        by_the_clock: dict[str, Callable[[ScheduledRun], str]] = {
+            DRIFT: partial(queue_drift, store),
+            VERDICT: self._conclude,
+            RETENTION: self._purge,
+        }
+        self._agenda = Agenda(store, self._timetable, by_the_clock)
+        self._kept: Kept | None = None  # the newest verdict of this process
         self._lock = WorkerLock(settings.store_url)
         self._leading = False
         self._waiting_said = False
-        self._idle = threading.Condition()
-        self._running = 0  # jobs under way
-        self._said: dict[str, str] = {}  # by job, what it last failed with
         self._first_look = True
-        self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(10)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone="UTC",
-        )
 
     @property
     def leading(self) -> bool:
@@ -111,20 +129,15 @@ class Worker:
 
     def start(self) -> None:
         """Begin, in the background."""
-        self._every(self._pace.lead, "lead", self._lead)
-        self._every(self._pace.heartbeat, "heartbeat", self._beat)
-        self._scheduler.start()
+        self._clockwork.every(self._pace.lead, "lead", self._lead)
+        self._clockwork.every(self._pace.heartbeat, "heartbeat", self._beat)
+        self._clockwork.every(self._pace.erasures, "erasures", self._erase)
+        self._clockwork.start()
         logger.info("worker started")
 
     def stop(self) -> None:
         """End: what runs is interrupted or finishes its batch, and the lock is given up."""
-        # APScheduler waits for its jobs with its locks held: a job that asks it something would never end.
-        # So ours end first, and those that come now do nothing.
-        with self._idle:
-            self._stop.set()
-            self._idle.wait_for(lambda: not self._running)
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        self._clockwork.stop()
         self._leading = False
         self._lock.release()
         logger.info("worker stopped")
@@ -147,61 +160,21 @@ class Worker:
                     problem = str(error)
             self._keeper.pull_missing()
             mirror_placement(self._settings, self._keeper.check_placement() or ())
-            return Round(report, problem, self._store.models.list(), self._look_at_experiments())
+            self._look_at_experiments()
+            runs = [run for timed in self._timetable if (run := self._agenda.look(timed.name))]
+            # A verdict a round, as it is asked for, whether or not its hour has come.
+            verdict = self._kept or self._experiments.conclude()
+            self._actions.run()
+            self._erase()
+            return Round(report, problem, self._store.models.list(), verdict, runs)
         finally:
             self._lock.release()
 
-    def _look_at_experiments(self) -> Kept | None:
+    def _look_at_experiments(self) -> None:
         self._experiments.score()
         self._experiments.guard()
         self._experiments.adapt()
         self._rank()
-        return self._experiments.conclude()
-
-    def _every(self, seconds: float, name: str, job: Callable[[], None], delay: float = 0.0) -> None:
-        self._scheduler.add_job(
-            self._guarded(name, job),
-            "interval",
-            seconds=seconds,
-            id=name,
-            replace_existing=True,
-            next_run_time=utc_now() + timedelta(seconds=delay),
-        )
-
-    def _guarded(self, name: str, job: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            with self._idle:
-                if self._stop.is_set():
-                    return
-                self._running += 1
-            try:
-                self._do(name, job)
-            finally:
-                with self._idle:
-                    self._running -= 1
-                    self._idle.notify_all()
-
-        return run
-
-    def _do(self, name: str, job: Callable[[], None]) -> None:
-        said = ""
-        try:
-            job()
-        except MelanciaError as error:
-            said = str(error)
-            # The same outage every five seconds is one event.
-            if self._said.get(name) != said:
-                logger.warning(
-                    "%s: %s", name, error, exc_info=not isinstance(error, StoreError | TrackingError)
-                )
-        except Exception as error:
-            # The schedule outlives any round; the line and its trace are what remains.
-            said = f"{type(error).__name__}: {error}"
-            if self._said.get(name) != said:
-                logger.exception("%s failed", name)
-        if not said and self._said.get(name):
-            logger.info("%s: works again", name)
-        self._said[name] = said
 
     def _lead(self) -> None:
         """Take the lock when it is free; notice when it is gone."""
@@ -209,9 +182,7 @@ class Worker:
             if self._lock.held():
                 return
             self._leading = False
-            for job in self._scheduler.get_jobs():
-                if job.id not in _STANDING:
-                    job.remove()
+            self._clockwork.keep_only(_STANDING)
         if not self._lock.try_acquire():
             if not self._waiting_said:
                 logger.info("another worker is at work on this database: waiting to take over")
@@ -219,18 +190,21 @@ class Worker:
             return
         self._leading, self._waiting_said, self._first_look = True, False, True
         logger.info("at work: this is the database's worker now")
-        self._every(self._pace.guard, "guard", self._guard)
-        self._every(self._pace.score, "score", self._score)
-        self._every(self._pace.adapt, "adapt", self._adapt)
-        self._every(self._pace.verdict, "verdict", self._conclude, delay=self._pace.verdict)
-        self._every(self._pace.arena, "arena", self._rank)
+        self._clockwork.every(self._pace.guard, "guard", self._guard)
+        self._clockwork.every(self._pace.score, "score", self._score)
+        self._clockwork.every(self._pace.adapt, "adapt", self._adapt)
+        self._clockwork.every(self._pace.arena, "arena", self._rank)
+        self._clockwork.every(self._pace.actions, "actions", self._actions.run)
+        for timed in self._timetable:
+            # The table says what is due, not the clock of this process: it may have just begun.
+            self._clockwork.every(self._pace.schedule, timed.name, partial(self._agenda.look, timed.name))
         if self._only_experiments:
             return
         if self._settings.mlflow_url:
-            self._every(self._pace.export, "export", self._export)
-            self._every(self._pace.registry, "registry", self._mirror)
-        self._every(self._pace.pulls, "pulls", self._pull)
-        self._every(self._pace.placement, "placement", self._place, delay=self._pace.placement)
+            self._clockwork.every(self._pace.export, "export", self._export)
+            self._clockwork.every(self._pace.registry, "registry", self._mirror)
+        self._clockwork.every(self._pace.pulls, "pulls", self._pull)
+        self._clockwork.every(self._pace.placement, "placement", self._place, delay=self._pace.placement)
 
     def _mirror(self) -> None:
         known = self._store.policies.list()
@@ -250,10 +224,21 @@ class Worker:
         if changed is not None:
             logger.info("experiment %s: version %d. %s", changed.experiment, changed.version, changed.reason)
 
-    def _conclude(self) -> None:
-        kept = self._experiments.conclude()
-        if kept is not None:
-            logger.info("verdict %d on %s: %s", kept.line, kept.verdict.experiment, kept.verdict.status)
+    def _conclude(self, _run: ScheduledRun) -> str:
+        self._kept = self._experiments.conclude()
+        if self._kept is None:
+            return "Nenhum experimento em andamento."
+        return f"{self._kept.verdict.experiment}: {self._kept.verdict.text}"
+
+    def _purge(self, _run: ScheduledRun) -> str:
+        self._agenda.forget()
+        if self._settings.retention_days:
+            return purge(self._store, self._settings, stop=self._stop.is_set).summary
+        return "Sem prazo (MELANCIA_RETENTION_DAYS=0): nada a remover."
+
+    def _erase(self) -> None:
+        """What was erased on request while MLflow, say, was away."""
+        finish_pending(self._settings, self._store, self._cache, self._stop.is_set)
 
     def _rank(self) -> None:
         rankings.refresh(self._store)
@@ -291,17 +276,12 @@ class Worker:
         ready = self._keeper.pull_missing()
         if ready or self._first_look:
             self._first_look = False
-            self._look_soon()
-
-    def _look_soon(self) -> None:
-        soon = utc_now() + timedelta(seconds=self._pace.settle)
-        if self._scheduler.get_job("placement") is not None:
-            self._scheduler.modify_job("placement", next_run_time=soon)
+            self._clockwork.soon("placement", self._pace.settle)
 
     def _place(self) -> None:
         measured = self._keeper.check_placement()
         if measured is None:
-            self._look_soon()
+            self._clockwork.soon("placement", self._pace.settle)
         else:
             mirror_placement(self._settings, measured)
 
@@ -311,37 +291,3 @@ def _evaluator() -> "Evaluator":
     from melancia.evals.evaluate import Evaluator
 
     return Evaluator(LocalEmbeddings())
-
-
-def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT. Raises StoreError, SettingsError."""
-    store = Store.open(settings.store_url)
-    try:
-        ended = threading.Event()
-
-        def end(number: int, _frame: FrameType | None) -> None:
-            logger.info("stopping (%s)", signal.Signals(number).name)
-            ended.set()
-
-        before: dict[int, Any] = {
-            number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        worker = Worker(settings, store)
-        worker.start()
-        try:
-            ended.wait()
-        finally:
-            worker.stop()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    finally:
-        store.close()
-
-
-def run_once(settings: Settings) -> Round:
-    """One round of everything. Raises JobError when another worker is at work, StoreError, SettingsError."""
-    store = Store.open(settings.store_url)
-    try:
-        return Worker(settings, store).once()
-    finally:
-        store.close()
