@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from melancia.cli.logs import log_as_job
 from melancia.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def benchmark(
     ] = "",
     questions: Annotated[
         Path | None, typer.Option(help="Perguntas próprias: .jsonl, ou um texto com uma por linha.")
+    ] = None,
+    report: Annotated[
+        str | None, typer.Option(help="As perguntas de um relatório de saúde: o identificador dele.")
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Só as perguntas deste assunto do relatório (--report).")
     ] = None,
     categories: Annotated[str, typer.Option(help="Só perguntas destas categorias, com vírgulas.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="No máximo tantas perguntas, por sorteio.")] = None,
@@ -58,6 +65,7 @@ def benchmark(
     from melancia.settings import load_settings
 
     settings = load_settings()
+    log_as_job(settings)
     if mode == "ui":
         from melancia.cli.benchmark_ui import show
 
@@ -76,6 +84,8 @@ def benchmark(
         mode=mode,
         models=_listed(models),
         questions=questions,
+        report=report,
+        topic=topic,
         categories=_listed(categories),
         limit=limit,
         options=options,
@@ -93,10 +103,16 @@ def benchmark(
 
 
 def _check(wanted: "Wanted") -> None:
-    """Raises InputError for choices that an interrupted benchmark has made already."""
+    """Raises InputError for choices that contradict each other, or that were made already."""
     from melancia.experiments.plan import Options
 
-    chosen = any((wanted.models, wanted.questions, wanted.categories, wanted.limit))
+    if wanted.topic is not None and wanted.report is None:
+        raise InputError("--topic é o assunto de um relatório.", "Diga de qual, com --report.")
+    if wanted.report is not None and (wanted.questions or wanted.categories):
+        raise InputError(
+            "As perguntas são as do relatório.", "Tire --questions e --categories, ou tire --report."
+        )
+    chosen = any((wanted.models, wanted.questions, wanted.categories, wanted.limit, wanted.report))
     if wanted.resume is not None and (chosen or wanted.options != Options(budget=wanted.options.budget)):
         raise InputError(
             "--resume continua com os modelos, as perguntas e as opções de antes.",

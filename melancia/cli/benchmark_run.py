@@ -14,7 +14,7 @@ from melancia.experiments import report_text as text
 from melancia.experiments.files import folder_of, write
 from melancia.experiments.judging import judge_variant, rated_cases
 from melancia.experiments.plan import Options, Step, Watch
-from melancia.experiments.questions import Mode, questions
+from melancia.experiments.questions import Mode, Question, of_report, questions
 from melancia.experiments.runner import STOPPED
 from melancia.experiments.session import Parts, Session
 from melancia.experiments.variants import candidates, chosen
@@ -31,11 +31,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command was told. ``resume``: the benchmark to go on with, "" for the newest one."""
+    """What the command was told. ``resume``: the benchmark to go on with, "" for the newest.
+
+    ``report``, ``topic``: the drift report whose questions are asked, and those of which topic.
+    """
 
     mode: Mode
     models: Sequence[str]
     questions: Path | None
+    report: str | None
+    topic: str | None
     categories: Sequence[str]
     limit: int | None
     options: Options
@@ -86,13 +91,7 @@ def _session(runtime: "Runtime", wanted: Wanted) -> Session:
         typer.echo(f"↩️  Continuando {header.id}: {done} respostas já medidas.")
         say_pending(progress.vectors, progress.chunks)
         return session
-    asked = questions(
-        wanted.mode,
-        file=wanted.questions,
-        categories=wanted.categories,
-        limit=wanted.limit,
-        seed=wanted.options.seed,
-    )
+    asked = _questions(runtime, wanted)
     typer.echo(text.opening(wanted.mode, asked))
     cards = candidates(settings)
     variants = chosen(cards, wanted.models, settings)
@@ -105,6 +104,13 @@ def _session(runtime: "Runtime", wanted: Wanted) -> Session:
     return Session.begin(
         parts, folder, mode=wanted.mode, variants=variants, questions=asked, options=wanted.options
     )
+
+
+def _questions(runtime: "Runtime", wanted: Wanted) -> Sequence[Question]:
+    limit, seed = wanted.limit, wanted.options.seed
+    if wanted.report is not None:
+        return of_report(runtime.store, wanted.report, wanted.topic, limit=limit, seed=seed)
+    return questions(wanted.mode, file=wanted.questions, categories=wanted.categories, limit=limit, seed=seed)
 
 
 def _evaluator(runtime: "Runtime") -> "Evaluator":

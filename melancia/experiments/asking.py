@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
 
 from melancia.agent.assistant import Assistant, Searcher
 from melancia.agent.generator import Generation, generate
@@ -27,6 +26,7 @@ from melancia.experiments.questions import WARM_UP, Question
 from melancia.experiments.results import Measured
 from melancia.experiments.search import Found, Given, SharedSearch
 from melancia.experiments.spending import Purse
+from melancia.llms.again import backoff
 from melancia.records import (
     AskEvent,
     Assignment,
@@ -273,8 +273,7 @@ def failed(
 def _pause(state: RetryCallState) -> float:
     """Seconds before the next try: what the server asked for, or twice as long as last time."""
     asked = state.outcome.result().wait if state.outcome else None
-    backoff = wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT)
-    return float(asked) if asked else backoff(state)
+    return float(asked) if asked else backoff(state, _FIRST_WAIT, _LONGEST_WAIT)
 
 
 def _error(interaction: Interaction, *, pipeline: bool) -> str:

@@ -1,15 +1,21 @@
-"""What a benchmark asks: the guide's three questions, those of the test split, or a file of one's own."""
+"""What a benchmark asks: the guide's three questions, the test split's, a file's, or a drift report's."""
 
 import json
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from melancia.errors import InputError
+from melancia.errors import InputError, InteractionNotFoundError
+from melancia.masking import mask
 from melancia.records import Turn
 from melancia.settings import PROJECT_DIR
+from melancia.text import fold, normalise
+
+if TYPE_CHECKING:
+    from melancia.store import Store
 
 Mode = Literal["quick", "full"]
 FOLDER = PROJECT_DIR / "data" / "questions"
@@ -68,12 +74,32 @@ def questions(
         found = _of(found, categories, quick=quick)
     if not found:
         raise InputError(f"O arquivo {source} não tem perguntas.", _HOW)
-    if limit is None or limit >= len(found):
-        return found
-    if quick:
-        return found[:limit]
-    chosen = set(random.Random(seed).sample(range(len(found)), limit))  # noqa: S311 (no secret)
-    return [question for place, question in enumerate(found) if place in chosen]
+    return found[:limit] if quick else _sample(found, limit, seed)
+
+
+def of_report(
+    store: "Store", report_id: str, topic: str | None = None, *, limit: int | None = None, seed: int = 0
+) -> list[Question]:
+    """What users asked, masked, where a drift report found a change: the examples of its findings, or of
+    those on ``topic``. Each stands by itself, once, and nothing is known of a right answer.
+
+    Of more than ``limit``, a sample by ``seed``. Raises InputError for no such report, or without questions.
+    """
+    report = store.reports.get(report_id)
+    named = [one for one in report.drifted if topic is None or one.topic == topic]
+    found: dict[str, Question] = {}
+    for example in dict.fromkeys(example for finding in named for example in finding.examples):
+        with suppress(InteractionNotFoundError):  # erased since, at its user's wish
+            asked = store.get(example)
+            text = mask(normalise(asked.standalone or asked.question))
+            found.setdefault(fold(text), Question(asked.id, text))
+    if not found:
+        topics = ", ".join(dict.fromkeys(one.topic for one in report.drifted if one.topic and one.examples))
+        raise InputError(
+            f"O relatório {report_id} não guarda perguntas{f' do assunto {topic}' if topic else ''}.",
+            f"Há dos assuntos: {topics}." if topics else "Escolha outro em `melancia actions list`.",
+        )
+    return _sample(list(found.values()), limit, seed)
 
 
 def read(path: Path) -> list[Question]:
@@ -97,6 +123,13 @@ def read(path: Path) -> list[Question]:
             raise InputError(f"{path}, linha {number}: o id “{question.id}” se repete.", _HOW)
         seen.add(question.id)
     return found
+
+
+def _sample(found: list[Question], limit: int | None, seed: int) -> list[Question]:
+    if limit is None or limit >= len(found):
+        return found
+    chosen = set(random.Random(seed).sample(range(len(found)), limit))  # noqa: S311 (no secret)
+    return [question for place, question in enumerate(found) if place in chosen]
 
 
 def _quick() -> list[Question]:

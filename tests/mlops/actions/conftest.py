@@ -1,0 +1,59 @@
+"""A store on either database, settings of one's own, somebody who takes alerts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from melancia.settings import Settings, load_settings
+from melancia.store import Store
+from tests.mlops.actions.receiver import Receiver
+from tests.mlops.actions.samples import written
+from tests.postgres import create_database, server
+
+
+@pytest.fixture(scope="package")
+def postgres() -> Iterator[sa.URL]:
+    """A running PostgreSQL server."""
+    with server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'melancia.db'}"
+    return create_database(request.getfixturevalue("postgres"), uuid4().hex)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """An open store."""
+    made = Store.open(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A running one."""
+    with Receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def settings(tmp_path: Path, url: str) -> Callable[..., Settings]:
+    """Makes settings with a rule table of this text."""
+
+    def make(table: str, webhook: str | None = None) -> Settings:
+        return load_settings(
+            data_dir=tmp_path / "dados",
+            database_url=url,
+            rules_file=written(tmp_path, table),
+            alert_webhook=webhook,
+        )
+
+    return make
