@@ -1,6 +1,5 @@
 """``python -m melancia.launcher``: serve on every address of the container, one process."""
 
-import logging
 import sys
 
 import uvicorn
@@ -11,6 +10,7 @@ from melancia.launcher.api import create_app
 from melancia.launcher.containers import Containers
 from melancia.settings import load_launcher_settings, load_settings
 from melancia.store import Store
+from melancia.telemetry.logs import setup_logging
 
 _STOPPING = 5  # seconds that running requests get
 
@@ -18,7 +18,8 @@ _STOPPING = 5  # seconds that running requests get
 def serve() -> None:
     """Serve until stopped. Raises SettingsError, StoreError."""
     settings, launcher = load_settings(), load_launcher_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Names and identifiers of jobs go by here, never a person's text: its small image has no masks.
+    setup_logging(settings, mask=None)
     store = Store.open(settings.store_url)
     try:
         containers = Containers(settings, launcher)

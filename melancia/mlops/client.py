@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from melancia.errors import TrackingError
-from melancia.settings import Settings
+from melancia.settings import Settings, withdraw
 
 _TIMEOUT = 10  # seconds of one request
 REMEDY = "Confira MLFLOW_TRACKING_URI e inicie o servidor (docker compose up -d mlflow)."
@@ -25,6 +25,9 @@ def connect(settings: Settings) -> Connection:
         raise TrackingError(
             "Nenhum MLflow foi configurado.", "Defina MLFLOW_TRACKING_URI, como http://localhost:5000."
         )
+    # They mean our own spans; MLflow would send whole traces there, questions and users included, and none to
+    # its server (and metrics labelled with the same).
+    withdraw(*(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT" for signal in ("", "TRACES_", "METRICS_")))
     import mlflow
     from mlflow.environment_variables import (
         MLFLOW_ENABLE_ASYNC_TRACE_LOGGING,

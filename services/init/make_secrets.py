@@ -34,6 +34,9 @@ def main() -> None:
         password = keep(server / role, secrets.token_urlsafe(32), 0o440)
         keep(VOLUMES / READERS[role] / "pgpass", f"*:*:*:{role}:{password}\n", 0o600)
     keep(VOLUMES / "secrets-launcher" / "token", secrets.token_urlsafe(48), 0o440)
+    keep(VOLUMES / "secrets-metrics" / "token", secrets.token_urlsafe(48), 0o440)
+    # Grafana's own user is not ours, and may be in our group.
+    keep(VOLUMES / "secrets-grafana" / "admin", secrets.token_urlsafe(24), 0o440)
     print("Segredos prontos.")
 
 

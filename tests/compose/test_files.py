@@ -1,9 +1,11 @@
 """The compose files say nothing wrong, with and without a .env, with each override."""
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +63,88 @@ def test_every_image_is_pinned(tree: Path) -> None:
     images = set(done.stdout.split())
     assert len(images) >= 7
     assert not [image for image in images if image.endswith(":latest") or ":" not in image]
+
+
+def observability(tree: Path) -> dict[str, Any]:
+    """Everything as Compose understands it, with the profile."""
+    command = ["docker", "compose", "--profile", "observability", "config", "--format", "json"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
+
+
+def test_monitoring_starts_only_when_it_is_asked_for(tree: Path) -> None:
+    plain = subprocess.run(
+        ["docker", "compose", "config", "--services"], cwd=tree, capture_output=True, text=True, check=True
+    )
+    assert not {"prometheus", "grafana"} & set(plain.stdout.split())
+    assert {"prometheus", "grafana"} <= set(observability(tree)["services"])
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "networks"),
+    [
+        ("prometheus", 9090, {"front-prometheus", "metrics", "dashboards"}),
+        ("grafana", 3000, {"front-grafana", "dashboards"}),
+    ],
+)
+def test_monitoring_has_no_more_than_it_needs(tree: Path, name: str, port: int, networks: set[str]) -> None:
+    service = observability(tree)["services"][name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service["user"].startswith(("0", "root"))
+    assert int(service["mem_limit"]) > 0
+    assert service["healthcheck"]["test"]
+    assert service["restart"] == "unless-stopped"
+    assert [(one["host_ip"], one["target"], one["published"]) for one in service["ports"]] == [
+        ("127.0.0.1", port, str(port))
+    ]
+    assert set(service["networks"]) == networks
+    for mount in service["volumes"]:
+        keeps = mount["type"] == "volume" and mount["source"] == name
+        assert keeps or mount["read_only"], mount
+        if mount["type"] == "bind":
+            assert (ROOT / Path(mount["source"]).relative_to(tree.resolve())).is_dir()
+
+
+def test_only_those_who_scrape_and_show_are_on_their_networks(tree: Path) -> None:
+    read = observability(tree)
+    on = {
+        network: {
+            name for name, service in read["services"].items() if network in service.get("networks", {})
+        }
+        for network in ("metrics", "dashboards", "front-prometheus", "front-grafana")
+    }
+    assert on == {
+        "metrics": {"app", "prometheus"},
+        "dashboards": {"prometheus", "grafana"},
+        "front-prometheus": {"prometheus"},
+        "front-grafana": {"grafana"},
+    }
+    assert all(read["networks"][name]["internal"] for name in ("metrics", "dashboards"))
+
+
+def test_the_secrets_of_monitoring_come_by_file(tree: Path) -> None:
+    services = observability(tree)["services"]
+    grafana = services["grafana"]["environment"]
+    assert grafana["GF_AUTH_ANONYMOUS_ENABLED"] == grafana["GF_USERS_ALLOW_SIGN_UP"] == "false"
+    assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/grafana/admin"
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in grafana
+    assert services["app"]["environment"]["MELANCIA_METRICS_TOKEN_FILE"] == "/run/metrics/token"
+    holders = {
+        volume: {
+            name
+            for name, service in services.items()
+            if any(mount["source"] == volume for mount in service.get("volumes", []))
+        }
+        for volume in ("secrets-metrics", "secrets-grafana")
+    }
+    assert holders == {
+        "secrets-metrics": {"init", "app", "prometheus"},
+        "secrets-grafana": {"init", "grafana"},
+    }
+    # Who reads them is not who made them: their group lets them.
+    assert all("10001" in services[name]["group_add"] for name in ("prometheus", "grafana"))

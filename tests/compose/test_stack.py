@@ -134,6 +134,69 @@ def test_chat_rate_start_a_job_and_read_it_all_in_mlflow(stack: Stack) -> None:
         page.screenshot(path="artifacts/compose-tarefas-fim.png")
 
 
+QUEUE = """
+from melancia.jobs.queue import enqueue
+from melancia.settings import load_settings
+from melancia.store import Store
+store = Store.open(load_settings().store_url)
+print(enqueue(store, "drift", {}, "teste").id)
+"""
+STATE = """
+import sys
+from melancia.settings import load_settings
+from melancia.store import Store
+job = Store.open(load_settings().store_url).jobs.get("ID")
+print(job.state.value, job.error, job.log_tail[-1500:])
+"""
+
+
+def test_what_the_worker_queues_the_launcher_runs_and_the_page_shows(stack: Stack) -> None:
+    """As the worker does when the hour of a search has come."""
+    queued = stack.python("worker", QUEUE)
+    job = queued.stdout.strip().splitlines()[-1]
+    assert re.fullmatch("[0-9a-f]{32}", job), queued.stderr
+
+    def ended() -> str:
+        said = stack.python("worker", STATE.replace("ID", job)).stdout
+        return said if said.startswith(("succeeded", "failed", "cancelled")) else ""
+
+    said = stack.until(ended, "the search ends", 180)
+    assert said.startswith("succeeded"), said
+    with launched() as browser:
+        page = browser.new_page(locale="pt-BR")
+        page.goto(stack.url)
+        page.get_by_role("tab", name="Saúde").click()
+        expect(page.locator("#saude-quadro")).to_contain_text("Poucos dados", timeout=60_000)
+        page.screenshot(path="artifacts/compose-saude.png")
+
+
+def test_the_metrics_are_for_who_has_the_token(stack: Stack) -> None:
+    token = stack.inside("app", "cat", "/run/metrics/token").stdout.strip()
+    assert len(token) >= 32
+    told = httpx.get(f"{stack.url}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    assert told.status_code == 200
+    found = dict(line.rsplit(" ", 1) for line in told.text.splitlines() if not line.startswith("#"))
+    assert float(found["melancia_worker_up"]) == 1
+    assert {value for name, value in found.items() if name.startswith("melancia_scrape_errors")} == {"0.0"}
+    wrong = httpx.get(f"{stack.url}/metrics", headers={"Authorization": "Bearer errado", "Host": "app"})
+    assert wrong.status_code in (401, 403)
+
+
+def test_what_a_person_asked_is_erased_everywhere(stack: Stack) -> None:
+    with chatting(stack) as page:
+        ask(page, "O que é orçamento diário de campanha?")
+        page.get_by_text("Opções e como funciona").click()
+        code = page.locator("#meu-codigo code").first.inner_text().strip()
+    stack.until(lambda: code in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is there")
+    done = stack.inside("app", "python", "-m", "melancia", "privacy", "erase", code, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stack.until(
+        lambda: code not in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is gone", 150
+    )
+    again = stack.inside("app", "python", "-m", "melancia", "privacy", "export", code)
+    assert again.returncode == 1
+
+
 @contextmanager
 def chatting(stack: Stack) -> Iterator[Page]:
     """The page, opened by somebody new."""
