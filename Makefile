@@ -53,6 +53,8 @@ bench: setup
 	$(BIN)/python -m bench.benchmark
 	$(BIN)/python -m bench.cache
 	$(BIN)/python -m bench.routing
+	$(BIN)/python -m bench.drift_windows
+	$(BIN)/python -m bench.drift
 
 bench-stats: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.verdicts

@@ -9,17 +9,24 @@ from weakref import WeakKeyDictionary
 from langchain_core.language_models import BaseChatModel
 
 from melancia.agent.assistant import Assistant
+from melancia.agent.beside import Beside
+from melancia.agent.cache import AnswerCache, open_cache
+from melancia.embeddings.later import LaterEmbeddings
+from melancia.finals import Finals
 from melancia.ingest_runner import IngestRunner
 from melancia.jobs import JobControl, job_control
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.llms import capabilities, create_chat_model, fallback_variants, resolve_variant, variant_options
 from melancia.llms.breaker import Breaker
 from melancia.llms.extractive import ExtractiveChatModel
+from melancia.masking.providers import masked_providers
 from melancia.mlops.seeding import seed
-from melancia.records import Variant
+from melancia.records import Interaction, Variant
 from melancia.routes import Routes
 from melancia.settings import Settings
+from melancia.shadows import Shadows
 from melancia.store import Store
+from melancia.telemetry.observer import Telemetry
 
 _CHOICE_LASTS = 30.0  # seconds that an automatic choice of model is kept: it asks the network
 
@@ -74,17 +81,24 @@ class Runtime:
         self.ingests = IngestRunner(index)
         self.models = Models(settings, index)
         self.breaker = Breaker()
+        self.telemetry = Telemetry(settings)
         self.routes = Routes(settings, store, self.models.current)
         self._starting_jobs = threading.Lock()
         self._jobs: JobControl | None = None
+        self.cache = self._open_cache() if settings.cache else None
+        self.finals = Finals(store, self.routes.final, self._beside(self.breaker))
+        # A failure that nobody sees must not keep a provider away from users: no breaker.
+        self.shadows = Shadows(settings, store, self.routes.challengers, self._beside(None))
         self.assistant = Assistant(
             settings=settings,
-            recorder=store,
+            recorder=self.telemetry.watch(store),
             retriever=lambda: index.retriever,
             index_version=lambda: index.version,
             route=self.routes.route,
             make_model=self.models.make,
             breaker=self.breaker,
+            cache=self.cache,
+            watcher=self.shadows,
         )
 
     @classmethod
@@ -92,8 +106,10 @@ class Runtime:
         """Open the store and the index; read the documents if none was read yet.
 
         With ``index_in_background`` the documents are brought up to date and the vectors computed in a
-        thread, while lexical search answers. Raises StoreError, KnowledgeError.
+        thread, while lexical search answers. Raises StoreError, KnowledgeError; SettingsError when
+        MELANCIA_MASK_PROVIDERS names no provider.
         """
+        masked_providers(settings)  # now, not at the first question
         store = Store.open(settings.store_url)
         try:
             index = KnowledgeIndex(settings)
@@ -106,12 +122,38 @@ class Runtime:
             raise
         return cls(settings, store, index)
 
+    def _beside(self, breaker: Breaker | None) -> Beside:
+        """What lets an arm answer what another one answered."""
+        return Beside(
+            settings=self.settings,
+            recorder=self.telemetry.watch(self.store),
+            retriever=lambda: self.index.retriever,
+            index_version=lambda: self.index.version,
+            make_model=self.models.make,
+            breaker=breaker,
+        )
+
+    def _open_cache(self) -> AnswerCache:
+        settings, index = self.settings, self.index
+        return open_cache(
+            settings.answers_dir,
+            settings.embedding_model,
+            LaterEmbeddings(lambda: index.embeddings),
+            self._servable,
+            server=settings.chroma_url,
+        )
+
+    def _servable(self, interaction_id: str) -> Interaction | None:
+        """An answer that may be given again: nobody's thumb is down on it."""
+        return None if self.store.disliked(interaction_id) else self.store.get(interaction_id)
+
     def start_experiments(self) -> None:
-        """Begin the experiment that the settings name, if there never was one.
+        """Begin the experiment that the settings name, if there never was one; from now on, shadows answer.
 
         Raises SettingsError, InputError, StoreError.
         """
         seed(self.settings, self.store)
+        self.shadows.start()
 
     def start_jobs(self) -> None:
         """See to the jobs that an earlier process left behind, instead of at first use. Raises JobError."""
@@ -127,9 +169,13 @@ class Runtime:
 
     def close(self) -> None:
         """Stop the background work, release the index and the store."""
+        self.shadows.close()
         if self._jobs is not None:
             self._jobs.close()
         self.index.stop()
         self.ingests.close()
+        if self.cache is not None:
+            self.cache.close()
         self.index.close()
         self.store.close()
+        self.telemetry.close()

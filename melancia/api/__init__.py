@@ -20,6 +20,9 @@ from melancia.api.gate import (
     SecurityHeaders,
     UserCookie,
 )
+from melancia.api.gauges import exposition
+from melancia.api.metrics import Scraper, metrics_router
+from melancia.api.reports import reports_router
 from melancia.api.results import results_router
 from melancia.app import Runtime
 from melancia.errors import MelanciaError, SettingsError
@@ -50,9 +53,12 @@ def create_app(runtime: Runtime) -> ASGIApp:
         return _readiness(runtime)
 
     app.include_router(results_router(settings))
+    app.include_router(reports_router(runtime, identity))
 
     page = build_page(runtime, identity)
     page.queue(default_concurrency_limit=settings.concurrency, max_size=settings.queue_size)
+    metrics = exposition(runtime, lambda: len(page._queue))
+    app.include_router(metrics_router(metrics, identity))
     mounted = gr.mount_gradio_app(
         app,
         page,
@@ -75,6 +81,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
     guarded = UserCookie(guarded, identity, secure=settings.secure_cookie)
     guarded = Login(guarded, identity)
     guarded = KnownOrigins(guarded, settings)
+    guarded = Scraper(guarded, metrics, settings.metrics_token_file)
     return SecurityHeaders(guarded)
 
 
@@ -87,7 +94,11 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     runtime = Runtime.open(settings, index_in_background=True)
     # Without the stack there is no worker of its own; it waits if one was started all the same.
     alone = not settings.launcher_url
-    worker = Worker(settings, runtime.store, only_experiments=not settings.mlflow_url) if alone else None
+    worker = (
+        Worker(settings, runtime.store, cache=runtime.cache, only_experiments=not settings.mlflow_url)
+        if alone
+        else None
+    )
     # uvicorn obeys the signal and then sends it once more, which would end the process before the clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -102,6 +113,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             host=settings.host,
             port=settings.port,
             log_level=settings.log_level.lower() if settings.log_level != "INFO" else "warning",
+            log_config=None,  # its lines take our form, and pass our filter
             timeout_graceful_shutdown=_STOPPING,
             server_header=False,
             proxy_headers=False,

@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from melancia import __version__
-from melancia.cli import answers, benchmark, experiment, feedback, health, knowledge, server, votes, worker
+from melancia.cli import (
+    actions,
+    answers,
+    benchmark,
+    drift,
+    experiment,
+    feedback,
+    health,
+    knowledge,
+    privacy,
+    server,
+    votes,
+    worker,
+)
 from melancia.errors import MelanciaError
 
 app = typer.Typer(
@@ -25,9 +38,12 @@ app.command("search")(knowledge.search)
 app.command("models")(health.models)
 app.command("doctor")(health.doctor)
 app.command("benchmark")(benchmark.benchmark)
+app.command("drift")(drift.drift)
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(votes.app, name="votes")
+app.add_typer(actions.app, name="actions")
+app.add_typer(privacy.app, name="privacy")
 
 
 def _version(wanted: bool) -> None:

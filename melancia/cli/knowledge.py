@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from melancia.cli.logs import log_as_job
 from melancia.cli.options import AsJson, Marketplace, Topic
 from melancia.records import Filters
 
@@ -95,7 +96,9 @@ def _open() -> "KnowledgeIndex":
     from melancia.knowledge_base import KnowledgeIndex
     from melancia.settings import load_settings
 
-    return KnowledgeIndex(load_settings())
+    settings = load_settings()
+    log_as_job(settings)
+    return KnowledgeIndex(settings)
 
 
 def _name_failures(report: "IngestReport") -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from melancia.cli.logs import start_logging
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Endereço em que a página é servida.")] = None,
@@ -14,6 +16,7 @@ def serve(
 
     overrides: dict[str, Any] = {"host": host, "port": port}
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    start_logging(settings)
     typer.echo("Iniciando a MelâncIA…")
     from melancia.api import serve as serve_page
 

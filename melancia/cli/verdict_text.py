@@ -40,16 +40,27 @@ def _row(cells: Sequence[object], widths: Sequence[int]) -> str:
 
 def _comparison(found: Comparison) -> Sequence[str]:
     rows = [("aprovação", found.difference), ("só polegares", found.thumbs_only)]
+    if found.paired:
+        rows = [("nota automática", found.difference)]
     rows += [(_NAMES.get(one.name, one.name), one.difference) for one in found.secondary]
     lines = [f"{found.challenger} menos {found.base} (intervalo de 95 %, válido a qualquer momento)"]
     lines += [f"  {name:<20}{_span(span)}" for name, span in rows]
+    if found.paired:
+        lines.append(f"  {found.pairs} de {found.asked} perguntas com as duas respostas; nada de polegares")
+    what = "perguntas" if found.paired else "avaliações"
     if found.needed is not None:
-        lines.append(f"  faltam ≈ {found.needed} avaliações para decidir, se a diferença for a de agora")
+        lines.append(f"  faltam ≈ {found.needed} {what} para decidir, se a diferença for a de agora")
     if found.needed_for_least is not None:
         lines.append(f"  faltam ≈ {found.needed_for_least} para ver a menor diferença que importa")
     if found.bayes is not None:
         chance = decimal(100 * found.bayes.chance_challenger, 0)
         lines.append(f"  leitura bayesiana: {chance} % de chance de {found.challenger} ser melhor")
+    asked = found.raters.asked
+    if all(asked.count):
+        lines.append(
+            f"  positivas: {_share(asked.challenger)} das {asked.count[1]} avaliações pedidas, "
+            f"{_share(asked.base)} das {asked.count[0]} espontâneas"
+        )
     return [*lines, *(f"  ⚠️  {warning}" for warning in found.raters.warnings)]
 
 

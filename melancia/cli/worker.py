@@ -1,12 +1,13 @@
 """``worker``."""
 
-import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from melancia.cli.logs import start_logging
+
 if TYPE_CHECKING:
-    from melancia.records import ModelStatus
+    from melancia.records import Job, ModelStatus
     from melancia.settings import Settings
     from melancia.worker import Round
 
@@ -14,18 +15,13 @@ if TYPE_CHECKING:
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Uma rodada de tudo, com um resumo, e sai.")] = False,
 ) -> None:
-    """Envia ao MLflow o que está gravado e mantém os modelos do Ollama. Ctrl-C para parar."""
+    """Cuida da agenda, do MLflow, dos experimentos e dos modelos do Ollama. Ctrl-C para parar."""
     from melancia.llms.select import configured_ollama
     from melancia.settings import load_settings
 
     settings = load_settings()
     configured_ollama(settings)  # a variable that names no model is said now, not in a log
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    # A line for each request is no event.
-    for chatty in ("httpx", "httpcore", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    start_logging(settings)
     if not once:
         from melancia.worker import run_worker
 
@@ -43,6 +39,9 @@ def worker(
 
 def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
     """What a round came to, in Portuguese, and whether something failed."""
+    from melancia.jobs.timetable import timetable
+    from melancia.store.schedule import RunState
+
     lines, failed = [], False
     if not settings.mlflow_url:
         lines.append("MLflow: não configurado.")
@@ -64,7 +63,33 @@ def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
         line, bad = _model(status)
         lines.append(line)
         failed = failed or bad
+    if not done.runs:
+        lines.append("Agenda: nada a fazer agora.")
+    titles = {timed.name: timed.title for timed in timetable(settings)}
+    for run in done.runs:
+        lines.append(f"Agenda, {titles[run.name]}: {run.outcome}")
+        failed = failed or run.state is RunState.FAILED
+    for job in done.jobs:
+        line, bad = _job(job, settings)
+        lines.append(f"Tarefa {job.name} ({job.id[:8]}): {line}")
+        failed = failed or bad
     return lines, failed
+
+
+def _job(job: "Job", settings: "Settings") -> tuple[str, bool]:
+    from melancia.records import JobState
+
+    match job.state:
+        case JobState.SUCCEEDED:
+            return "concluída.", False
+        case JobState.FAILED:
+            return f"falhou: {job.error}", True
+        case JobState.CANCELLED:
+            return "cancelada.", True
+        case _:
+            # Not run here, so by somebody else.
+            waits = "o launcher a inicia" if settings.launcher_url else "espera uma página ou um launcher"
+            return ("em andamento." if job.state is JobState.RUNNING else f"na fila; {waits}."), False
 
 
 def _model(status: "ModelStatus") -> tuple[str, bool]:

@@ -1,10 +1,12 @@
 """What things are called in MLflow, in one place: whoever writes a name and whoever looks for it agree."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 from melancia.records import Variant
 from melancia.settings import Settings
+from melancia.text import fold
 
 KIND_TAG = "melancia.kind"
 MODE_TAG = "melancia.mode"
@@ -15,6 +17,9 @@ VARIANT_TAG = "melancia.variant"
 VARIANT_HASH_TAG = "melancia.variant_hash"
 RECORDING_TAG = "melancia.recording_since"  # milliseconds since 1970, of the newest time that it was written
 BENCHMARK, BENCHMARK_MODEL = "benchmark", "benchmark-model"
+DRIFT = "drift"
+REPORT_TAG = "melancia.report_id"
+STATUS_TAG = "melancia.status"
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own
 VARIANT_HASH = "variant_hash"  # the parameter
 
@@ -33,12 +38,24 @@ _LOWER_IS_BETTER = (
     "quarantine",
     "invented_",
 )
+_NO_LETTER = re.compile(r"[^a-z0-9-]+")
 _FORBIDDEN = str.maketrans({":": "-", "/": "-", ".": "_", "%": "_", '"': "_", "'": "_"})
 
 
 def benchmark_run(mode: str, started_at: datetime) -> str:
     """Name of a benchmark's parent run: ``benchmark-<mode>-<UTC time>``; the children's are the models'."""
     return f"benchmark-{mode}-{started_at:%Y%m%d-%H%M%S}"
+
+
+def drift_run(created_at: datetime) -> str:
+    """Name of a drift report's run: ``drift-<UTC time>``."""
+    return f"{DRIFT}-{created_at:%Y%m%d-%H%M%S}"
+
+
+def drift_figure(figure: str, arm: str = "", topic: str = "") -> str:
+    """Name of a figure, of an arm, a topic or a model where it is theirs: ``thumbs_down.A.frete_e_prazo``."""
+    parts = (figure, *(_NO_LETTER.sub("_", fold(part)).strip("_") or "_" for part in (arm, topic) if part))
+    return ".".join(parts)
 
 
 def logged_model(variant: Variant) -> str:

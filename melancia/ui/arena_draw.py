@@ -7,10 +7,10 @@ from typing import Protocol
 
 from melancia.app import Runtime
 from melancia.errors import InputError, ProviderError
-from melancia.llms.addresses import is_own
 from melancia.llms.capabilities import capabilities
 from melancia.llms.catalog import same_model
 from melancia.llms.keys import required_key
+from melancia.llms.sharing import own_server
 from melancia.records import ModelState, PolicyMode, Variant
 from melancia.settings import Settings
 
@@ -60,13 +60,7 @@ def draw(among: Sequence[Variant], chance: Chance | None = None) -> tuple[Varian
 
 def at_once(left: Variant, right: Variant, settings: Settings) -> bool:
     """Whether both may answer at the same time without slowing each other: not on one own server."""
-    return left.provider != right.provider or not _own_server(left.provider, settings)
-
-
-def _own_server(provider: str, settings: Settings) -> bool:
-    if provider == "openai":
-        return bool(settings.openai_base_url) and is_own(settings.openai_base_url or "")
-    return capabilities(provider).local
+    return left.provider != right.provider or not own_server(left.provider, settings)
 
 
 def _present(variants: Sequence[Variant], missing: Sequence[str], settings: Settings) -> tuple[Variant, ...]:

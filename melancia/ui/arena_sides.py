@@ -60,6 +60,7 @@ def lone_assistant(runtime: Runtime) -> Assistant:
         route=only,
         make_model=runtime.models.make,
         breaker=runtime.breaker,
+        watcher=runtime.shadows,
     )
 
 

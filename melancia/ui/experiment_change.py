@@ -9,18 +9,23 @@ from dataclasses import dataclass, replace
 
 from melancia.errors import ConflictError, InputError
 from melancia.mlops import policies
+from melancia.mlops.decide.guardrails import check
 from melancia.mlops.decide.results import Status, Verdict
 from melancia.records import Arm, Policy, PolicyMode, PolicyState
 from melancia.store import Store
 from melancia.ui import experiment_form as form
+from melancia.ui import experiment_words as names
 from melancia.ui.experiment_data import Line
 
 PAUSE_ARM, RESUME_ARM, WEIGHTS, PROMOTE = "pause_arm", "resume_arm", "weights", "promote"
+GUARD, MODE = "guard", "mode"
 ROLLBACK, PAUSE, RESUME, END, CREATE = "rollback", "pause", "resume", "end", "create"
 KINDS: Mapping[str, str] = {
     PAUSE_ARM: "Pausar um braço",
     RESUME_ARM: "Retomar um braço",
     WEIGHTS: "Mudar os pesos",
+    GUARD: "Mudar as proteções",
+    MODE: "Mudar o modo",
     PROMOTE: "Promover um braço: dá-lo a todos",
     ROLLBACK: "Voltar a uma versão anterior",
     PAUSE: "Pausar o experimento",
@@ -41,6 +46,8 @@ class Change:
     arm: str = ""
     to: int = 0
     weights: tuple[tuple[str, float], ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
+    mode: PolicyMode | None = None
     wanted: Policy | None = None
 
 
@@ -51,6 +58,8 @@ def propose(
     arm: str | None,
     weights: str | None,
     to: int | None,
+    bounds: str | None = None,
+    mode: str | None = None,
     why: str | None,
 ) -> Change:
     """A change of an experiment from what was chosen on the page. Raises InputError on what is missing."""
@@ -68,6 +77,8 @@ def propose(
         arm=(arm or "") if kind in OF_ARMS else "",
         to=int(to or 0) if kind == ROLLBACK else 0,
         weights=_weights(policy, weights) if kind == WEIGHTS else (),
+        bounds=_bounds(bounds) if kind == GUARD else (),
+        mode=form.mode(mode) if kind == MODE else None,
     )
 
 
@@ -87,6 +98,8 @@ def told(change: Change, newest: Line | None, running: Policy | None) -> tuple[s
         PAUSE_ARM: (f"O braço {arm} deixa de receber pessoas; as dele vão para os outros.", f"pausar {arm}"),
         RESUME_ARM: (f"O braço {arm} volta a receber pessoas, com o seu peso.", f"retomar {arm}"),
         WEIGHTS: (f"Os pesos passam a ser {shares}; muda de braço quem for preciso.", "mudar os pesos"),
+        GUARD: (f"As proteções passam a ser: {_told_bounds(change)}.", "mudar as proteções"),
+        MODE: (f"O modo passa a ser {names.MODES[change.mode]}." if change.mode else "", "mudar o modo"),
         PROMOTE: (f"{arm} passa a responder a todos, e a comparação para.", f"dar {arm} a todos"),
         ROLLBACK: (
             f"{name} volta ao que era na versão {change.to}, como versão nova.",
@@ -116,6 +129,10 @@ def apply(store: Store, change: Change, author: str) -> Policy:
         return policies.resume(store, name, author, why, change.arm)
     if change.kind == PROMOTE:
         return policies.promote(store, name, author, why, change.arm)
+    if change.kind == GUARD:
+        return policies.guard(store, name, author, why, dict(change.bounds))
+    if change.mode is not None:
+        return policies.remode(store, name, author, why, change.mode)
     if change.kind == ROLLBACK:
         return policies.rollback(store, name, author, why, change.to)
     if change.kind == END:
@@ -161,6 +178,20 @@ def _weights(policy: Policy, written: str | None) -> tuple[tuple[str, float], ..
         example = "; ".join(f"{arm.name}=50" for arm in policy.arms)
         raise InputError("Dê um peso a cada braço, uma vez.", f"Escreva como {example}.")
     return tuple(found)
+
+
+def _bounds(written: str | None) -> tuple[tuple[str, float], ...]:
+    """``p95_latency=20; error_rate=0,1``; nothing is no guardrail. Raises InputError."""
+    parts = [part.partition("=") for part in (written or "").split(";") if part.strip()]
+    found = {name.strip(): form.number(value, name.strip()) for name, _, value in parts}
+    for name, value in found.items():
+        check(name, value)
+    return tuple(sorted(found.items()))
+
+
+def _told_bounds(change: Change) -> str:
+    told = [f"{names.guardrail(name)} {names.bound(name, value)}" for name, value in change.bounds]
+    return "; ".join(told) or "nenhuma"
 
 
 def _weighted(policy: Policy, weights: Sequence[tuple[str, float]]) -> Policy:

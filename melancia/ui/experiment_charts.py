@@ -1,10 +1,6 @@
-"""The charts of an experiment, for plotly in the page: no toolbar, no logo, nothing fetched.
+"""The charts of an experiment, for plotly in the page."""
 
-Text and grid take the page's colours from its style sheet, so that they can be read in light and in dark.
-"""
-
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +8,13 @@ from gradio.components.plot import PlotData
 
 from melancia.mlops.decide.results import Contrast, Span
 from melancia.ui import experiment_words as names
+from melancia.ui.charts import COLOURS, QUIET, layout, local, sent, title, zero
 from melancia.ui.experiment_data import Line, Shown
 from melancia.ui.experiment_words import Unit
 from melancia.ui.job_view import moment
 
-# Read on white and on the dark page (a contrast of 3 or more), and told apart by the colour-blind.
-_COLOURS = ("#1f8a4c", "#3f7fc4", "#b8651b", "#9257b5")
 _BANDS = ("rgba(31,138,76,.28)", "rgba(63,127,196,.28)", "rgba(184,101,27,.28)", "rgba(146,87,181,.28)")
-_QUIET = "#8a847f"
 _ROW, _AXIS = 34, 62  # pixels of an entry of the forest, and of an axis below its panel
-_CONFIG: Mapping[str, Any] = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +31,23 @@ def over_time(shown: Shown) -> PlotData | None:
     from plotly import graph_objects as go
 
     figure = go.Figure()
-    for place, (pair, moments) in enumerate(_moments(shown.lines).items()):
-        colour, band = _COLOURS[place % len(_COLOURS)], _BANDS[place % len(_BANDS)]
+    for place, (pair, moments) in enumerate(_moments(shown.alike).items()):
+        colour, band = COLOURS[place % len(COLOURS)], _BANDS[place % len(_BANDS)]
         _draw(figure, pair, moments, colour, band)
     if not figure.data:
         return None
     least = shown.newest.verdict.configuration.get("least_effect") if shown.newest else None
     for sign in (-1, 1) if isinstance(least, float | int) else ():
-        figure.add_hline(sign * 100 * float(least or 0), line={"color": _QUIET, "width": 1, "dash": "dot"})
-    figure.update_layout(**_layout(360))
+        figure.add_hline(sign * 100 * float(least or 0), line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.update_layout(**layout(360))
     figure.update_layout(showlegend=len(figure.data) > 3, hovermode="closest")
-    figure.update_yaxes(title=_title("pontos de aprovação"), rangemode="tozero", **_zero())
+    figure.update_yaxes(
+        title=title("pontos de nota automática" if shown.paired else "pontos de aprovação"),
+        rangemode="tozero",
+        **zero(),
+    )
     figure.update_xaxes(tickformat="%d/%m\n%H:%M", nticks=6, hoverformat="%d/%m/%Y %H:%M", fixedrange=True)
-    return _sent(figure)
+    return sent(figure)
 
 
 def forest(shown: Shown) -> PlotData | None:
@@ -68,9 +65,9 @@ def forest(shown: Shown) -> PlotData | None:
     )
     for row, (unit, entries) in enumerate(panels.items(), start=1):
         _panel(figure, row, unit, entries)
-    figure.update_layout(**_layout(sum(heights) + 20))
+    figure.update_layout(**layout(sum(heights) + 20))
     figure.update_layout(showlegend=False, hovermode="closest")
-    return _sent(figure)
+    return sent(figure)
 
 
 def _moments(lines: Sequence[Line]) -> dict[str, list[tuple[Line, Span]]]:
@@ -86,7 +83,7 @@ def _moments(lines: Sequence[Line]) -> dict[str, list[tuple[Line, Span]]]:
 
 def _draw(figure: Any, pair: str, moments: Sequence[tuple[Line, Span]], colour: str, band: str) -> None:
     known = [(line, span) for line, span in moments if span.low is not None and span.high is not None]
-    edges = [_when(line) for line, _ in known]
+    edges = [local(line.until) for line, _ in known]
     quiet = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_scatter(x=edges, y=[100 * (span.high or 0.0) for _, span in known], **quiet)
     figure.add_scatter(
@@ -97,7 +94,7 @@ def _draw(figure: Any, pair: str, moments: Sequence[tuple[Line, Span]], colour: 
         **quiet,
     )
     figure.add_scatter(
-        x=[_when(line) for line, _ in moments],
+        x=[local(line.until) for line, _ in moments],
         y=[100 * (span.value or 0.0) for _, span in moments],
         name=pair,
         mode="lines+markers",
@@ -118,7 +115,7 @@ def _panels(shown: Shown) -> dict[Unit, list[_Entry]]:
             if one.difference.value is None:
                 continue
             which = f" ({comparison.challenger})" if len(comparisons) > 1 else ""
-            entry = _Entry(f"{names.figure(one.name)}{which}", _COLOURS[place % len(_COLOURS)], one)
+            entry = _Entry(f"{names.figure(one.name)}{which}", COLOURS[place % len(COLOURS)], one)
             found.setdefault(names.unit(one.name), []).append(entry)
     order = (names.SHARE, names.SECONDS, names.MONEY)
     return {unit: found[unit] for unit in order if unit in found}
@@ -139,7 +136,7 @@ def _panel(figure: Any, row: int, unit: Unit, entries: Sequence[_Entry]) -> None
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_xaxes(
-        title=_title(unit.axis), rangemode="tozero", exponentformat="none", row=row, col=1, **_zero()
+        title=title(unit.axis), rangemode="tozero", exponentformat="none", row=row, col=1, **zero()
     )
     figure.update_yaxes(
         autorange="reversed", automargin=True, fixedrange=True, ticksuffix=" ", row=row, col=1
@@ -161,36 +158,3 @@ def _bars(spans: Sequence[Span], scale: float, colour: str) -> dict[str, Any]:
 
 def _distance(span: Span, end: float | None, scale: float) -> float:
     return 0.0 if end is None or span.value is None else scale * abs(end - span.value)
-
-
-def _when(line: Line) -> str:
-    """The instant in the server's zone, as all moments on the page."""
-    return line.until.astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def _zero() -> dict[str, Any]:
-    return {"zeroline": True, "zerolinewidth": 2, "zerolinecolor": _QUIET, "fixedrange": True}
-
-
-def _title(said: str) -> dict[str, Any]:
-    return {"text": said, "font": {"size": 12}, "standoff": 8}
-
-
-def _layout(height: int) -> dict[str, Any]:
-    return {
-        "template": {},
-        "height": height,
-        "separators": ",.",
-        "dragmode": False,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"size": 13, "family": "system-ui, sans-serif", "color": _QUIET},
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    }
-
-
-def _sent(figure: Any) -> PlotData:
-    """As the page's plotly reads it; its configuration goes with it, for which a figure has no place."""
-    value = json.loads(figure.to_json()) | {"config": dict(_CONFIG)}
-    return PlotData(type="plotly", plot=json.dumps(value))

@@ -47,6 +47,16 @@ class Shown:
         """The newest verdict."""
         return self.lines[0] if self.lines else None
 
+    @property
+    def paired(self) -> str:
+        """How the newest verdict compares: "shadow" or "final" on the same questions, "" by a draw."""
+        return _paired(self.newest) if self.newest else ""
+
+    @property
+    def alike(self) -> Sequence[Line]:
+        """The verdicts that compare as the newest does: an experiment may have changed its mode."""
+        return [line for line in self.lines if _paired(line) == self.paired]
+
 
 def listed(store: Store) -> tuple[list[tuple[str, str]], str]:
     """The experiments as (label, name), and which to show first: the running one, else the latest changed.
@@ -79,6 +89,10 @@ def ledger(store: Store, experiment: str, limit: int = _LINES) -> Sequence[Line]
 def can_conclude() -> bool:
     """Whether a verdict can be computed in this process."""
     return find_spec("scipy") is not None
+
+
+def _paired(line: Line) -> str:
+    return next((found.paired for found in line.verdict.comparisons), "")
 
 
 def _line(row: Mapping[str, Any]) -> Line | None:

@@ -23,14 +23,15 @@ _SHOWN_MOMENTS = 20
 
 def lead(shown: Shown) -> str:
     """What introduces the chart over time; "" where nothing can be drawn."""
-    lines = [one.difference.value for line in shown.lines for one in line.verdict.comparisons]
+    lines = [one.difference.value for line in shown.alike for one in line.verdict.comparisons]
     if all(value is None for value in lines):
         return ""
     note = (
         "A faixa é o intervalo de 95 %, que vale a qualquer momento; enquanto contém o zero, nada está "
         "decidido. Pontilhado: a menor diferença que importa."
     )
-    return _box(html.heading("Diferença de aprovação ao longo do tempo"), html.note(note))
+    of = "nota automática na mesma pergunta" if shown.paired else "aprovação"
+    return _box(html.heading(f"Diferença de {of} ao longo do tempo"), html.note(note))
 
 
 def difference(shown: Shown) -> str:
@@ -39,16 +40,17 @@ def difference(shown: Shown) -> str:
         return ""
     verdict = shown.newest.verdict
     parts = [_comparison(found, verdict) for found in verdict.comparisons]
+    deciding = "Só a nota de qualidade decide" if shown.paired == "shadow" else "Estas medidas não decidem"
     note = (
-        "Falhas, recusas, latência e custo: à esquerda do zero é melhor. Notas: à direita. Estas medidas não "
-        "decidem, e de 20 intervalos um pode estar errado."
+        "Falhas, recusas, latência e custo: à esquerda do zero é melhor. Notas: à direita. "
+        f"{deciding}, e de 20 intervalos um pode estar errado."
     )
     following = (
         html.heading("Outras diferenças") + html.note(note)
         if any(one.difference.value is not None for found in verdict.comparisons for one in found.secondary)
         else ""
     )
-    return _box(*parts, html.folded("Números do gráfico", _moments(shown.lines)), following)
+    return _box(*parts, html.folded("Números do gráfico", _moments(shown.alike)), following)
 
 
 def secondary(shown: Shown) -> str:
@@ -89,6 +91,9 @@ def _comparison(found: Comparison, verdict: Verdict) -> str:
 
 
 def _said(found: Comparison, least: float) -> Iterator[str]:
+    if found.paired:
+        yield from _said_of_pairs(found, least)
+        return
     yield f"aprovação: {names.span(found.difference)} pontos, com intervalo válido a qualquer momento"
     yield f"só com os polegares: {names.span(found.thumbs_only)} pontos"
     if found.p_value is not None:
@@ -102,6 +107,23 @@ def _said(found: Comparison, least: float) -> Iterator[str]:
     yield f"a menor diferença que importa é de {points(least).removeprefix('+')} pontos"
     if found.bayes is not None:
         yield _bayes(found, found.bayes)
+
+
+def _said_of_pairs(found: Comparison, least: float) -> Iterator[str]:
+    span = names.span(found.difference)
+    yield f"nota automática na mesma pergunta: {span} pontos, com intervalo válido a qualquer momento"
+    if found.p_value is not None:
+        yield f"{words.p_value(found.p_value)}, que também vale a qualquer momento"
+    pairs, asked = names.whole(found.pairs), names.whole(found.asked)
+    if found.paired == "final":
+        yield f"{pairs} de {asked} perguntas têm resposta final: as que alguém quis, ou cujo rascunho falhou"
+        yield "por isso nada aqui aponta vencedor: é o que o rascunho tem de pior"
+    else:
+        yield f"{pairs} de {asked} perguntas têm as duas respostas; faltam as que acharam a fila cheia"
+        yield "sem polegares: ninguém vê as respostas da sombra"
+    if found.early:
+        yield "ainda são poucas pessoas para um intervalo"
+    yield f"a menor diferença que importa é de {points(least).removeprefix('+')} pontos"
 
 
 def _bayes(found: Comparison, reading: Bayes) -> str:
@@ -119,14 +141,16 @@ def _moments(lines: Sequence[Line]) -> str:
             moment(line.until),
             [
                 text(f"{found.challenger} menos {found.base}"),
-                names.whole(sum(arm.ratings for arm in line.verdict.arms)),
+                names.whole(found.pairs or sum(arm.ratings for arm in line.verdict.arms)),
                 text(names.span(found.difference)),
             ],
         )
         for line in lines[:_SHOWN_MOMENTS]
         for found in line.verdict.comparisons
     ]
-    columns = ("Quando", "Comparação", "Avaliações", "Diferença em pontos\nintervalo de 95 %")
+    paired = any(found.paired for line in lines for found in line.verdict.comparisons)
+    counted = "Perguntas" if paired else "Avaliações"
+    columns = ("Quando", "Comparação", counted, "Diferença em pontos\nintervalo de 95 %")
     return html.table(f"Os {_SHOWN_MOMENTS} vereditos mais novos", columns, rows)
 
 
@@ -142,6 +166,8 @@ def _contrast(found: Contrast) -> tuple[str, list[str]]:
 
 def _ratio(found: SampleRatio, shown: Shown) -> str:
     head = html.heading("Divisão das pessoas")
+    if shown.paired:
+        return head + html.note("Neste modo ninguém é sorteado: todos recebem o primeiro braço.")
     if not found.known:
         return head + html.note("Ninguém foi sorteado ainda, ou só há um braço aberto.")
     rows = [
@@ -213,6 +239,8 @@ def _state(found: Guardrail, *, paused: bool) -> str:
 
 def _raters(verdict: Verdict) -> str:
     head = html.heading("Quem avalia")
+    if any(one.paired for one in verdict.comparisons):
+        return ""
     warnings = list(dict.fromkeys(line for one in verdict.comparisons for line in one.raters.warnings))
     rates = [
         f"{one.base}: {percent(one.raters.rates.base)} das respostas são avaliadas; {one.challenger}: "
@@ -220,8 +248,24 @@ def _raters(verdict: Verdict) -> str:
         for one in verdict.comparisons
         if any(one.raters.rates.count)
     ]
+    rates += [line for one in verdict.comparisons if (line := _asked(one))]
     if not warnings:
         said = html.note("Nada indica que quem avalia distorça a comparação.")
     else:
         said = "".join(f'<p class="alerta">⚠️ {text(line)}</p>' for line in warnings)
     return head + said + html.items(text(f"{line}.") for line in rates)
+
+
+def _asked(found: Comparison) -> str:
+    """Thumbs up of the asked against the others; "" while only one of both kinds has rated."""
+    asked = found.raters.asked
+    if not all(asked.count):
+        return ""
+    alone, prompted = (
+        f"{percent(share)} das {names.whole(count)}"
+        for share, count in zip((asked.base, asked.challenger), asked.count, strict=True)
+    )
+    return (
+        f"{found.challenger} e {found.base}: positivas {prompted} avaliações que a página pediu e {alone} "
+        f"espontâneas; diferença de {names.span(asked.difference)} pontos"
+    )

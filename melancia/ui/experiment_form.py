@@ -18,7 +18,7 @@ from melancia.ui.experiment_words import MODES
 
 _ARMS = ("A", "B")
 _ARM_FIELDS = ("model", "prompt", "temperature", "k", "weight")
-_OFFERED = (PolicyMode.STICKY, PolicyMode.ADAPTIVE)  # the others are still to come
+_OFFERED = (PolicyMode.STICKY, PolicyMode.ADAPTIVE, PolicyMode.SHADOW, PolicyMode.HYBRID)
 FIELDS = (
     "name",
     *(f"{field}_{arm}" for arm in _ARMS for field in _ARM_FIELDS),
@@ -46,7 +46,7 @@ class Form:
             made |= _arm_fields(arm, settings)
         with gr.Row():
             made["mode"] = gr.Dropdown(
-                [(_capital(MODES[mode]), mode.value) for mode in _OFFERED],
+                modes(),
                 value=PolicyMode.STICKY.value,
                 label="Modo",
                 elem_id="exp-modo",
@@ -90,20 +90,31 @@ def choices(settings: Settings) -> list[Any]:
 
 def wanted(given: Mapping[str, Any], settings: Settings) -> Policy:
     """The experiment that the values of ``FIELDS`` ask for, yet without author. Raises InputError."""
-    try:
-        mode = PolicyMode(given["mode"])
-    except ValueError as error:
-        raise InputError("Esse modo não existe.", "Escolha um da lista.") from error
+    chosen = mode(given["mode"])
     bounds = {name: number(given[name], GUARDRAILS[name]) for name in GUARDRAILS if _said(given[name])}
     return Policy(
         _said(given["name"]),
         tuple(_arm(name, given, settings) for name in _ARMS),
         "",
-        mode=mode,
+        mode=chosen,
         guardrails=bounds,
-        floor=number(given["floor"], "Parte mínima de um braço") if mode is PolicyMode.ADAPTIVE else 0.1,
+        floor=number(given["floor"], "Parte mínima de um braço") if chosen is PolicyMode.ADAPTIVE else 0.1,
         reason=reason(given["reason"]),
     )
+
+
+def modes() -> list[tuple[str, str]]:
+    """The modes that can be chosen, as (label, value)."""
+    return [(_capital(MODES[one]), one.value) for one in _OFFERED]
+
+
+def mode(chosen: str | None) -> PolicyMode:
+    """The mode of that value. Raises InputError when it cannot be chosen."""
+    found = next((one for one in _OFFERED if one.value == chosen), None)
+    if found is None:
+        said = "Esse modo não existe." if chosen else "Falta dizer o modo."
+        raise InputError(said, "Escolha um da lista.")
+    return found
 
 
 def reason(written: str | None) -> str:

@@ -21,7 +21,7 @@ from melancia.ui.job_handlers import warning
 from melancia.ui.job_view import text
 from melancia.ui.render import inert
 
-WIDTH = 11  # components that show an experiment
+WIDTH = 12  # components that show an experiment
 _TEAM = "equipe:"
 _DONE = "✅ Feito: {name}, versão {version}."
 Values = tuple[Any, ...]
@@ -64,12 +64,16 @@ class Handlers:
 
     # Gradio fills the request in where it stands, but not behind *given.
     def propose(self, request: gr.Request, *given: Any) -> Values:
-        """Say what a change would do. ``given``: experiment, kind, arm, weights, version, reason."""
-        which, kind, arm, weights, to, why = given
+        """Say what a change would do. ``given``: experiment, kind, arm, weights, version, guardrails, mode,
+        reason.
+        """
+        which, kind, arm, weights, to, bounds, mode, why = given
 
         def make() -> Change:
             policy = policies.newest(self._store, which or "")
-            return changes.propose(policy, kind, arm=arm, weights=weights, to=to, why=why)
+            return changes.propose(
+                policy, kind, arm=arm, weights=weights, to=to, bounds=bounds, mode=mode, why=why
+            )
 
         return self._propose(make, request)
 
@@ -110,6 +114,8 @@ class Handlers:
             gr.Dropdown(visible=kind in changes.OF_ARMS),
             gr.Textbox(visible=kind == changes.WEIGHTS),
             gr.Dropdown(visible=kind == changes.ROLLBACK),
+            gr.Textbox(visible=kind == changes.GUARD),
+            gr.Dropdown(visible=kind == changes.MODE),
             "",
             *_unasked(),
         )
@@ -178,15 +184,16 @@ def _drawn(shown: Shown) -> Values:
 
 
 def _choices(shown: Shown) -> Values:
-    """What an administrator can choose of it: arm, weights, version."""
+    """What an administrator can choose of it: arm, weights, version, guardrails."""
     versions = changes.versions(shown.history)
     return (
         gr.Dropdown(choices=[arm.name for arm in shown.policy.arms], value=None),
         experiment_words.weights(shown.policy),
         gr.Dropdown(choices=versions, value=versions[0][1] if versions else None),
+        experiment_words.guardrails(shown.policy),
     )
 
 
 def _empty() -> Values:
     hidden = gr.Plot(value=None, visible=False)
-    return hidden, "", hidden, "", "", gr.Column(visible=False), gr.skip(), gr.skip(), gr.skip()
+    return hidden, "", hidden, "", "", gr.Column(visible=False), *[gr.skip()] * 4

@@ -9,7 +9,7 @@ import gradio as gr
 
 from melancia.app import Runtime
 from melancia.ui import experiment_change as changes
-from melancia.ui.experiment_form import Form
+from melancia.ui.experiment_form import Form, modes
 from melancia.ui.experiment_handlers import Handlers
 from melancia.ui.identity import Identity
 
@@ -51,6 +51,13 @@ def experiments_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None
             weights = gr.Textbox(
                 label="Pesos", info="Um por braço, como A=50; B=50.", visible=False, elem_id="exp-pesos"
             )
+            bounds = gr.Textbox(
+                label="Proteções",
+                info="Como p95_latency=20; error_rate=0,1. As que faltarem deixam de valer.",
+                visible=False,
+                elem_id="exp-limites",
+            )
+            mode = gr.Dropdown(modes(), value=None, label="Modo novo", visible=False, elem_id="exp-modo-novo")
             version = gr.Dropdown([], value=None, label="Versão", visible=False, elem_id="exp-versao")
             reason = gr.Textbox(
                 label="Motivo", info="Fica no histórico.", max_length=300, elem_id="exp-motivo"
@@ -71,7 +78,7 @@ def experiments_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None
     panel = Handlers(runtime, identity)
     shown: list[Any] = [
         *(which, overview, over_time, difference, forest, checks, history),
-        *(changing, arm, weights, version),
+        *(changing, arm, weights, version, bounds),
     ]
     asked = [said, asking, told, confirm, waiting]
     opened = [box, conclude, said, *shown]
@@ -81,8 +88,9 @@ def experiments_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None
     # Not ``change``, which what the server itself sets would trigger too.
     which.input(panel.choose, [which], [*asked, *shown], **aside)
     conclude.click(panel.conclude, [which], [said, *shown], **aside)
-    kind.input(panel.fields, [kind], [arm, weights, version, *asked], **aside)
-    go_on.click(panel.propose, [which, kind, arm, weights, version, reason], asked, **aside)
+    kind.input(panel.fields, [kind], [arm, weights, version, bounds, mode, *asked], **aside)
+    chosen = [which, kind, arm, weights, version, bounds, mode, reason]
+    go_on.click(panel.propose, chosen, asked, **aside)
     begin.click(panel.propose_new, form.fields, asked, **aside)
     confirm.click(panel.confirm, [waiting, which], [*asked, reason, form.reason, *shown], **aside)
     cancel.click(panel.cancel, None, asked, **aside)

@@ -26,12 +26,24 @@ _COLUMNS = (
     "Latência\nmédia",
     "Custo por\nresposta",
 )
+_PAIRED_NOTES = {
+    "shadow": (
+        "Só as perguntas que os dois braços responderam. As respostas da sombra ninguém vê: elas não têm "
+        "avaliações, e o veredito compara as notas automáticas na mesma pergunta."
+    ),
+    "final": (
+        "Só as perguntas que têm rascunho e resposta final. Foram escolhidas: alguém pediu, ou o rascunho "
+        "falhou. Por isso as avaliações positivas dos dois não se comparam, e não há vencedor."
+    ),
+}
 _STATUS = {
     Status.BLOCKED: "bloqueado: a divisão das pessoas falhou",
     Status.TOO_EARLY: "cedo demais",
     Status.UNDECIDED: "sem decisão ainda",
     Status.TIE: "empate até aqui",
     Status.BETTER: "há um melhor",
+    Status.AHEAD: "um responde melhor fora da vista",
+    Status.DESCRIBED: "sem vencedor neste modo",
     Status.GUARDRAIL: "proteção ultrapassada",
 }
 
@@ -109,8 +121,11 @@ def _needed(newest: Line | None) -> str:
     said = []
     for found in newest.verdict.comparisons if newest else ():
         pair = f"{found.challenger} contra {found.base}"
+        what = "perguntas" if found.paired else "avaliações"
+        if found.paired == "final":
+            continue
         if found.needed:
-            said.append(f"{pair}: faltam ≈ {names.whole(found.needed)} avaliações, se a diferença for esta")
+            said.append(f"{pair}: faltam ≈ {names.whole(found.needed)} {what}, se a diferença for esta")
         if found.needed_for_least:
             said.append(
                 f"{pair}: faltam ≈ {names.whole(found.needed_for_least)} para ver a menor diferença que "
@@ -118,14 +133,17 @@ def _needed(newest: Line | None) -> str:
             )
     if not said:
         return ""
-    return f"{html.heading('Avaliações que faltam')}{html.items(text(f'{line}.') for line in said)}"
+    head = (
+        "Perguntas que faltam" if newest and newest.verdict.comparisons[0].paired else "Avaliações que faltam"
+    )
+    return f"{html.heading(head)}{html.items(text(f'{line}.') for line in said)}"
 
 
 def _arms(shown: Shown) -> str:
     shares = propensities(shown.policy)
     verdict = shown.newest.verdict if shown.newest else None
     rows = [_arm(shown, arm, shares.get(arm.name, 0.0), verdict) for arm in shown.policy.arms]
-    note = (
+    note = _PAIRED_NOTES.get(shown.paired) or (
         "Cada resposta conta para o braço sorteado, quem quer que tenha respondido. O intervalo das "
         "avaliações positivas, de 95 %, conta quem avalia muito como pouco mais que uma pessoa. A aprovação, "
         "que decide, também usa as notas automáticas. O veredito compara a diferença, abaixo."

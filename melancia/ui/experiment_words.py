@@ -16,8 +16,8 @@ _TEAM = "equipe:"
 MODES: Mapping[PolicyMode, str] = {
     PolicyMode.STICKY: "A/B fixo: cada pessoa fica com o seu braço",
     PolicyMode.ADAPTIVE: "adaptativo: os pesos seguem o que se aprende",
-    PolicyMode.SHADOW: "sombra: só o primeiro braço é visto",
-    PolicyMode.HYBRID: "híbrido: o primeiro braço responde, o segundo completa a pedido",
+    PolicyMode.SHADOW: "sombra: só o primeiro braço é visto, os outros respondem fora da vista",
+    PolicyMode.HYBRID: "híbrido: o primeiro braço rascunha, o segundo dá a resposta final a pedido",
     PolicyMode.FORCED: "forçado: um braço responde a todos",
 }
 
@@ -115,6 +115,11 @@ def weights(policy: Policy) -> str:
     return "; ".join(f"{arm.name}={_short(arm.weight)}" for arm in policy.arms)
 
 
+def guardrails(policy: Policy) -> str:
+    """The guardrails as they can be written again: ``error_rate=0,1; p95_latency=20``."""
+    return "; ".join(f"{name}={_short(value)}" for name, value in sorted(policy.guardrails.items()))
+
+
 def changed(before: Policy | None, after: Policy, *, named: bool) -> Sequence[str]:
     """What version ``after`` changed."""
     if before is None:
@@ -136,7 +141,10 @@ def changed(before: Policy | None, after: Policy, *, named: bool) -> Sequence[st
     if weights(before) != weights(after):
         said.append(f"pesos: {_shares(after)}")
     if before.guardrails != after.guardrails:
-        said.append("proteções")
+        kept = "; ".join(
+            f"{guardrail(name)} {bound(name, value)}" for name, value in after.guardrails.items()
+        )
+        said.append(f"proteções: {kept or 'nenhuma'}")
     return said or ["sem efeito à vista"]
 
 

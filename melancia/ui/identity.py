@@ -2,16 +2,15 @@
 
 import base64
 import binascii
-import os
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 
 from itsdangerous import BadSignature, Signer
 
 from melancia.errors import SettingsError
 from melancia.records import new_id
 from melancia.settings import Settings
+from melancia.signing import signing_key
 
 COOKIE = "melancia_user"
 COOKIE_AGE = 365 * 24 * 3600  # seconds
@@ -23,8 +22,7 @@ class Identity:
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError when MELANCIA_AUTH or MELANCIA_ADMINS is wrong or the key cannot be kept."""
-        given = settings.secret_key.get_secret_value() if settings.secret_key else ""
-        self._signer = Signer(given or _kept_key(settings.data_dir / "secret_key"), salt="melancia.user")
+        self._signer = Signer(signing_key(settings), salt="melancia.user")
         self._team = _team(settings.auth.get_secret_value()) if settings.auth else {}
         self._admins = _admins(settings.admins, self._team)
         # Nobody but this machine's own users can reach an unpublished page on the loopback address.
@@ -99,25 +97,3 @@ def _admins(text: str, team: Mapping[str, str]) -> frozenset[str]:
             "Inclua essa pessoa em MELANCIA_AUTH, corrija o nome ou use *.",
         )
     return frozenset(name if name == "*" else f"{_TEAM}{name}" for name in names)
-
-
-def _kept_key(file: Path) -> str:
-    """The key that this data folder's cookies are signed with, made on first use, readable by its owner."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.{new_id()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(48))
-        try:
-            os.link(fresh, file)  # whole, and only if nobody was first
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-        return file.read_text()
-    except OSError as error:
-        raise SettingsError(
-            f"A chave que assina os cookies não pôde ser guardada em {file}.",
-            "Confira as permissões da pasta ou defina MELANCIA_SECRET_KEY.",
-        ) from error

@@ -8,7 +8,7 @@ from typing import Any
 from melancia.experiments import words
 from melancia.records import Job, JobState, utc_now
 
-_NAMES = {"benchmark": "Benchmark", "ingest": "Indexação"}
+_NAMES = {"benchmark": "Benchmark", "drift": "Busca de mudanças", "ingest": "Indexação"}
 MODES = {"quick": "rápido", "full": "completo"}
 _STATES = {
     JobState.QUEUED: ("⏳", "na fila"),
@@ -27,7 +27,10 @@ def title(job: Job) -> str:
     name, given = _NAMES.get(job.name, job.name), job.parameters
     if job.name == "benchmark":
         mode = given.get("mode")
-        name = f"{name} {MODES.get(str(mode or 'quick'), mode)}"
+        asked = (
+            "das perguntas de um relatório" if given.get("report") else MODES.get(str(mode or "quick"), mode)
+        )
+        name = f"{name} {asked}"
     if given.get("resume"):
         return f"{name}, continuação"
     models, limit = given.get("models"), given.get("limit")

@@ -12,10 +12,13 @@ from melancia.errors import MelanciaError
 from melancia.llms.select import configured_ollama
 from melancia.records import ModelStatus, Variant
 from melancia.ui import models_state, render
+from melancia.ui.about import about
 from melancia.ui.arena_tab import arena_tab
 from melancia.ui.benchmark_tab import benchmarks_tab
 from melancia.ui.chat import IDLE, Chat
 from melancia.ui.experiment_tab import experiments_tab
+from melancia.ui.follow_up import follow_ups
+from melancia.ui.health_tab import health_tab
 from melancia.ui.identity import Identity
 from melancia.ui.jobs import jobs_tab
 from melancia.ui.knowledge import knowledge_tab
@@ -84,6 +87,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                 "As respostas vêm da base de conhecimento e citam a fonte de cada afirmação.",
                 feedback_options=("Like", "Dislike"),
             )
+            final, prompt, helped, failed = follow_ups()
             # Own buttons: the component's examples have English labels and an invalid list role.
             with gr.Row(visible=False, elem_id="exemplos") as examples:
                 shortcuts = [gr.Button(text, size="sm", min_width=200) for text in EXAMPLES]
@@ -116,7 +120,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                 place = gr.Dropdown(
                     [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
                 )
-                gr.Markdown(files("melancia.ui").joinpath("about.md").read_text(encoding="utf-8"))
+                about(page, identity)
         with gr.Tab("Arena", elem_id="aba-arena") as ring:
             arena_tab(runtime, identity, ring)
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
@@ -125,10 +129,12 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
             benchmarks_tab(runtime, identity, bench)
         with gr.Tab("Experimentos", elem_id="aba-experimentos") as trials:
             experiments_tab(runtime, identity, trials)
+        with gr.Tab("Saúde", elem_id="aba-saude") as health:
+            health_tab(runtime, identity, health)
         with gr.Tab("Tarefas", elem_id="aba-tarefas") as queue_tab:
             jobs_tab(runtime, identity, queue_tab)
 
-        outputs: list[Any] = [talk, box, comment_box, examples]
+        outputs: list[Any] = [talk, box, comment_box, examples, final, prompt]
         queue: dict[str, Any] = {
             "concurrency_limit": settings.concurrency,
             "concurrency_id": "answers",
@@ -139,19 +145,24 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
         answering = [
             box.submit(chat.ask, [box, current, place], outputs, **queue),
             talk.retry(chat.retry, [current, place], outputs, **queue),
+            final.click(chat.final, [current, place], outputs, **queue),
             *(button.click(chat.ask, [button, current, place], outputs, **queue) for button in shortcuts),
         ]
         # The browser cancels after an event's own function, so the function comes with the next event.
-        box.stop(None, cancels=answering, **aside).then(chat.stop, [current], [talk, box], **aside)
-        talk.like(chat.rate, [talk], [comment_box, rated, said], **aside)
+        box.stop(None, cancels=answering, **aside).then(
+            chat.stop, [current], [talk, box, final, prompt], **aside
+        )
+        talk.like(chat.rate, [talk], [comment_box, rated, said, prompt], **aside)
+        for answer, reply in ((helped, chat.helped), (failed, chat.did_not_help)):
+            answer.click(reply, [current], [talk, comment_box, rated, said, prompt], **aside)
         send.click(chat.comment, [comment, rated], [comment_box, comment, said], **aside)
         skip.click(lambda: (gr.Column(visible=False), ""), None, [comment_box, comment], **aside)
         fresh.click(None, cancels=answering, **aside).then(
-            chat.begin, None, [talk, current, comment_box, examples, box], **aside
+            chat.begin, None, [talk, current, comment_box, examples, box, final, prompt], **aside
         )
         timer = gr.Timer(_SOON, active=False)
         timer.tick(lambda: _tick(runtime), None, [state, timer], **aside)
-        page.load(chat.open, None, [talk, current, examples], **aside)
+        page.load(chat.open, None, [talk, current, examples, final, prompt], **aside)
         page.load(lambda: _arrive(runtime), None, [state, timer, place], **aside)
     return page
 
@@ -210,7 +221,8 @@ def _who_and_index(runtime: Runtime, answering: Variant) -> str:
             f"⏳ Preparando a busca por significado: {progress.vectors} de {progress.chunks} trechos. "
             "Até lá, as respostas usam só a busca por palavras."
         )
-    documents = f"{progress.documents} documentos na base"
+    count = progress.documents
+    documents = f"{count} documento{'s' * (count != 1)} na base"
     if runtime.settings.blind:
         return documents
     return f"Quem responde agora: {render.variant_name(answering)} · {documents}"

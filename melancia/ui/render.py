@@ -2,10 +2,11 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from melancia.records import Attempt, Feedback, FinishReason, Interaction, Passage, Variant
+from melancia.agent.draft import Fault, fault
+from melancia.records import Attempt, Feedback, FinishReason, Interaction, OriginKind, Passage, Variant
 
 MAX_SHOWN = 20  # exchanges of a conversation on the page; the store keeps them all
 WAITING = "…"
@@ -13,6 +14,18 @@ _MAX_EXCERPT = 900
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _RELATIVE_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?://)[^)]*\)")
 _WORD_JOINER = "\u2060"
+_REUSED = {
+    OriginKind.EXACT: "resposta reaproveitada de uma pergunta igual",
+    OriginKind.SEMANTIC: "resposta reaproveitada de uma pergunta equivalente",
+}
+FINAL_WANTED = "Ver a resposta final"
+_FINAL_DUE = "Resposta final automática: "
+_FAULTS = {
+    Fault.FAILED: "o modelo do rascunho não respondeu.",
+    Fault.CUT: "o rascunho ficou incompleto.",
+    Fault.REFUSED: "o rascunho recusou a pergunta, e há o que citar.",
+    Fault.UNCITED: "o rascunho não citou fontes.",
+}
 _ENDINGS = {
     FinishReason.CANCELLED: "Você interrompeu esta resposta.",
     FinishReason.TIMEOUT: "A resposta passou do tempo e foi interrompida; o que chegou foi mantido.",
@@ -46,24 +59,39 @@ def assistant_message(text: str, interaction_id: str | None = None) -> Message:
     return message if interaction_id is None else {**message, "metadata": {"id": interaction_id}}
 
 
-def exchange(interaction: Interaction, *, blind: bool) -> list[Message]:
-    """Question and answer of an interaction as recorded."""
-    return [
-        user_message(interaction.question),
-        assistant_message(answer_markdown(interaction, blind=blind), interaction.id),
-    ]
+def final_message(found: Fault | None) -> Message:
+    """What stands between a draft and its final answer, which else would share one pair of thumbs."""
+    return user_message(FINAL_WANTED if found is None else f"{_FINAL_DUE}{_FAULTS[found]}")
+
+
+def is_final_message(text: str) -> bool:
+    """Whether this is not a question, but what stands before a final answer."""
+    return text == FINAL_WANTED or text.startswith(_FINAL_DUE)
 
 
 def conversation(
-    items: Sequence[tuple[Interaction, Feedback | None]], *, blind: bool
+    items: Sequence[tuple[Interaction, Feedback | None]],
+    *,
+    blind: bool,
+    is_draft: Callable[[Interaction], bool] = lambda _: False,
 ) -> tuple[list[Message], list[str | None]]:
-    """The last exchanges as messages, and how each answer is rated, as the chat component wants it."""
+    """The last exchanges as messages, and how each answer is rated, as the chat component wants it.
+
+    An answer that a final one followed is a draft, and so is one that ``is_draft`` says it is.
+    """
     shown = items[-MAX_SHOWN:]
-    messages = [message for item, _ in shown for message in exchange(item, blind=blind)]
+    by_id = {item.id: item for item, _ in items}
+    drafts = {_draft_of(item) for item, _ in items}
+    messages: list[Message] = []
+    for item, _ in shown:
+        draft = by_id.get(_draft_of(item) or "")
+        messages.append(final_message(fault(draft)) if draft else user_message(item.question))
+        said = answer_markdown(item, blind=blind, draft=item.id in drafts or is_draft(item))
+        messages.append(assistant_message(said, item.id))
     return messages, [_thumb(rating) for _, rating in shown]
 
 
-def answer_markdown(interaction: Interaction, *, blind: bool) -> str:
+def answer_markdown(interaction: Interaction, *, blind: bool, draft: bool = False) -> str:
     """The answer, how it ended, who gave it, and its sources in a block that opens."""
     answer = interaction.answer
     parts = [inert(answer.text)] if answer.text else []
@@ -71,7 +99,7 @@ def answer_markdown(interaction: Interaction, *, blind: bool) -> str:
         parts.append(f"⚠️ {inert(_failure(interaction, blind=blind))}")
     elif answer.finish_reason in _ENDINGS:
         parts.append(f"*{_ENDINGS[answer.finish_reason]}*")
-    parts.append(_byline(interaction, blind=blind))
+    parts.append(_byline(interaction, blind=blind, draft=draft))
     if interaction.passages and not answer.refused and answer.text:
         parts.append(sources(interaction.passages, answer.citations))
     return "\n\n".join(part for part in parts if part)
@@ -97,15 +125,27 @@ def fell_back(attempt: Attempt, following: Variant, *, blind: bool) -> str:
     return f"*{inert(attempt.message)} Assumiu: {variant_name(following)}.*"
 
 
-def _byline(interaction: Interaction, *, blind: bool) -> str:
+def _draft_of(interaction: Interaction) -> str | None:
+    """The draft that this is the final answer to."""
+    origin = interaction.origin
+    return origin.interaction_id if origin and origin.kind is OriginKind.FINAL else None
+
+
+def _byline(interaction: Interaction, *, blind: bool, draft: bool) -> str:
     answer = interaction.answer
     notes: list[str] = []
+    what = "Rascunho" if draft else "Resposta final" if _draft_of(interaction) else ""
+    if what and (blind or interaction.exposure is None):
+        notes.append(what)
     if interaction.exposure is not None and not blind:
-        notes.append(f"Respondido por {variant_name(interaction.exposure)}")
+        said = f"{what} de" if what else "Respondido por"
+        notes.append(f"{said} {variant_name(interaction.exposure)}")
         if interaction.fell_back:
             notes.append(f"no lugar de {variant_name(interaction.assignment.variant)}")
     elif interaction.exposure is None and answer.refused:
         notes.append("Sem evidência suficiente na base")
+    if interaction.origin is not None and interaction.origin.kind.cached:
+        notes.append(_REUSED[interaction.origin.kind])
     if answer.total_time is not None:
         quick = answer.total_time < 0.1
         notes.append("menos de 0,1 s" if quick else f"{answer.total_time:.1f} s".replace(".", ","))

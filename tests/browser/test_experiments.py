@@ -200,7 +200,7 @@ def test_who_does_not_administer_reads_and_changes_nothing(
         # A list takes only what this page was offered, which is nothing.
         fields = ["x", *(None, "v1", "0", "5", "1") * 2]
         answers = [
-            called(page, "exp-continuar", [None, "end", None, "", None, "quero"]),
+            called(page, "exp-continuar", [None, "end", None, "", None, "", None, "quero"]),
             called(page, "exp-continuar-novo", [*fields, "sticky", "0,1", "", "", "", "", "", "quero"]),
             called(page, "exp-confirmar", [None, None]),
             called(page, "exp-concluir", [None]),

@@ -159,20 +159,20 @@ def test_who_does_not_administer_looks_and_changes_nothing(
         assert "Só quem administra pode iniciar ou cancelar" in answer
 
 
-def called(page: Page, button: str, data: list[Any]) -> str:
+def called(page: Page, button: str, data: list[Any], event: dict[str, Any] | None = None) -> str:
     """What the server answers when somebody presses a button that the page does not show them."""
     answer: str = page.evaluate(
-        """async ([button, data]) => {
+        """async ([button, data, event_data]) => {
              const config = window.gradio_config;
              const id = config.components.find((c) => c.props.elem_id === button).id;
              const event = config.dependencies.find(
                (d) => d.targets.some(([i, e]) => i === id && e === "click"));
              const answer = await fetch("/gradio_api/run/predict", {
                method: "POST", headers: {"content-type": "application/json"},
-               body: JSON.stringify({data, fn_index: event.id, session_hash: "intruso"}),
+               body: JSON.stringify({data, event_data, fn_index: event.id, session_hash: "intruso"}),
              });
              return JSON.stringify(await answer.json());
            }""",
-        [button, data],
+        [button, data, event],
     )
     return answer

@@ -48,6 +48,14 @@ NOT_FOR_JOBS = {
     "variant_a",
     "variant_b",
     "weights",
+    "cache",
+    "rating_prompt",
+    "drift_schedule",
+    "rules_file",
+    "alert_webhook",
+    "retention_days",
+    "metrics_token_file",
+    "otlp_endpoint",
 }
 
 
@@ -119,7 +127,7 @@ def test_nothing_but_name_and_parameters_is_accepted(
     [
         ({"name": "shell"}, 400),
         ({"name": "../benchmark"}, 400),
-        ({"name": "drift"}, 400),
+        ({"name": "finetune"}, 400),
         ({"name": "benchmark; id"}, 400),
         ({"name": ["benchmark"]}, 422),
         ({"name": ""}, 422),

@@ -15,6 +15,8 @@ from melancia.records import (
     Feedback,
     FinishReason,
     Interaction,
+    Origin,
+    OriginKind,
     Policy,
     Variant,
     utc_now,
@@ -89,6 +91,44 @@ def lived(
         answered(store, policy, arm, number, thumb, failed=dice.random() < (0.06 if arm == "A" else 0.02))
         if number % each == each - 1:
             judged(store, policy, begin + timedelta(hours=1 + number // each))
+
+
+def shadowed(
+    store: Store, policy: Policy, *, count: int = 80, kind: OriginKind = OriginKind.SHADOW, gain: float = 0.15
+) -> None:
+    """``count`` questions of as many users that A answers and then B, whose scores are ``gain`` higher; and a
+    verdict.
+    """
+    dice = random.Random(11)
+    first, second = policy.arms
+    for number in range(count):
+        shown = _answer(policy, first, number, f"c{number}", None)
+        hidden = kind is OriginKind.SHADOW
+        talk = f"shadow:{shown.id}:B" if hidden else shown.conversation_id
+        beside = _answer(policy, second, number, talk, Origin(kind, shown.id))
+        quality = dice.uniform(0.3, 0.6)
+        for made, extra in ((shown, 0.0), (beside, gain)):
+            store.finish(made)
+            store.outcomes.score(made.id, {"quality": quality + extra + dice.uniform(-0.05, 0.05)}, {})
+    judged(store, policy, utc_now())
+
+
+def _answer(policy: Policy, arm: Arm, number: int, talk: str, origin: Origin | None) -> Interaction:
+    return Interaction(
+        user_id=f"pessoa-{number}",
+        conversation_id=talk,
+        question="O que é ACOS?",
+        assignment=Assignment(arm.variant, policy.experiment, arm.name, policy.hash, 1.0),
+        exposure=arm.variant,
+        answer=Answer(
+            text="É a razão [1].",
+            citations=(1,),
+            finish_reason=FinishReason.STOP,
+            total_time=3.0 if origin is None else 2.0,
+            cost=0.0 if origin is None else 0.001,
+        ),
+        origin=origin,
+    )
 
 
 def judged(store: Store, policy: Policy, until: datetime) -> None:

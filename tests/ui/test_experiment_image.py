@@ -42,7 +42,7 @@ with gr.Blocks(), gr.Tab("Experimentos") as shelf:
 request = SimpleNamespace(cookies={COOKIE: identity.issue()}, headers={})
 handlers = Handlers(runtime, identity)
 box, conclude, said, which, overview, chart, *_ = handlers.open(None, request)
-told = handlers.propose(request, "modelos", "promote", "B", "", None, "x")[2]
+told = handlers.propose(request, "modelos", "promote", "B", "", None, None, None, "x")[2]
 refused = handlers.conclude("modelos", request)[0]
 assert "scipy" in missing, missing
 print(box.visible, conclude.visible, chart.visible, told, refused, overview, sep="|")

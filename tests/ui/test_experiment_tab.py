@@ -22,7 +22,7 @@ from tests.ui.test_experiment_form import FILLED
 
 SHOWN = (
     *("which", "overview", "over_time", "difference", "forest", "checks", "history"),
-    *("changing", "arm", "weights", "version"),
+    *("changing", "arm", "weights", "version", "bounds"),
 )
 ASKED = ("said", "asking", "told", "confirm", "waiting")
 REFUSED = "Só quem administra pode mudar experimentos"
@@ -70,7 +70,7 @@ def test_a_change_is_made_only_when_it_is_confirmed(
     begun(store)
     policies.change(store, NAME, "ana", "x", lambda policy: changes._weighted(policy, [("A", 1), ("B", 3)]))
     panel, request = panel_of(store, tmp_path)
-    proposal = asked(panel.propose(request, NAME, *given, "  porque sim "))
+    proposal = asked(panel.propose(request, NAME, *given, None, None, "  porque sim "))
     assert proposal["said"] == ""
     assert proposal["asking"].visible
     assert proposal["confirm"].value == button
@@ -88,12 +88,39 @@ def test_a_change_is_made_only_when_it_is_confirmed(
     assert "porque sim" in shown(values)["history"]
 
 
+def test_guardrails_and_mode_are_changed_as_they_are_written(store: Store, tmp_path: Path) -> None:
+    begun(store)
+    panel, request = panel_of(store, tmp_path)
+
+    def propose(kind: str, bounds: str | None = None, mode: str | None = None) -> dict[str, Any]:
+        return asked(panel.propose(request, NAME, kind, None, "", None, bounds, mode, "x"))
+
+    now = shown(panel.choose(NAME, request))["bounds"]
+    assert now == "daily_spend=1; error_rate=0,2; p95_latency=20"
+    proposal = propose("guard", now.replace("0,2", "0,05").replace("daily_spend=1; ", ""))
+    assert "taxa de erros até 5 %; latência p95 até 20 s" in proposal["told"]
+    found = shown(panel.confirm(proposal["waiting"], NAME, request))
+    assert policies.newest(store, NAME).guardrails == {"error_rate": 0.05, "p95_latency": 20.0}
+    assert "proteções: taxa de erros até 5 %" in found["history"]
+    none = propose("guard", "  ")
+    assert "As proteções passam a ser: nenhuma." in none["told"]
+    for wrong, said in (("sorte=1", "Não existe a proteção"), ("error_rate=muita", "não é um número")):
+        assert said in propose("guard", wrong)["said"]
+    proposal = propose("mode", mode="shadow")
+    assert "sombra" in proposal["told"]
+    found = shown(panel.confirm(proposal["waiting"], NAME, request))
+    assert policies.newest(store, NAME).mode is PolicyMode.SHADOW
+    assert "todos com A, os outros na sombra" in found["overview"]
+    assert "Falta dizer o modo" in propose("mode")["said"]
+    assert "Esse modo não existe" in propose("mode", mode="forced")["said"]
+
+
 def test_pauses_are_taken_back_and_weights_are_kept_as_written(store: Store, tmp_path: Path) -> None:
     begun(store)
     panel, request = panel_of(store, tmp_path)
 
     def do(kind: str, arm: str | None = None, weights: str = "") -> dict[str, Any]:
-        waiting = asked(panel.propose(request, NAME, kind, arm, weights, None, "x"))["waiting"]
+        waiting = asked(panel.propose(request, NAME, kind, arm, weights, None, None, None, "x"))["waiting"]
         return shown(panel.confirm(waiting, NAME, request))
 
     assert "A em pausa" in do("pause_arm", "A")["overview"]
@@ -111,17 +138,17 @@ def test_pauses_are_taken_back_and_weights_are_kept_as_written(store: Store, tmp
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ((NAME, None, None, "", None, "x"), "Falta dizer o que mudar"),
-        ((NAME, "explodir", None, "", None, "x"), "Falta dizer o que mudar"),
-        ((NAME, "pause_arm", None, "", None, "x"), "Falta dizer o braço. Há: A, B."),
-        ((NAME, "promote", "C", "", None, "x"), "Falta dizer o braço"),
-        ((NAME, "pause", None, "", None, "  "), "Falta dizer por quê"),
-        ((NAME, "rollback", None, "", None, "x"), "Falta dizer a versão"),
-        ((NAME, "weights", None, "A=50", None, "x"), "Dê um peso a cada braço"),
-        ((NAME, "weights", None, "A=1; A=2; B=1", None, "x"), "Dê um peso a cada braço"),
-        ((NAME, "weights", None, "A=um; B=1", None, "x"), "não é um número"),
-        (("outro", "pause", None, "", None, "x"), "Não há experimento outro"),
-        ((None, "pause", None, "", None, "x"), "Não há experimento"),
+        ((NAME, None, None, "", None, None, None, "x"), "Falta dizer o que mudar"),
+        ((NAME, "explodir", None, "", None, None, None, "x"), "Falta dizer o que mudar"),
+        ((NAME, "pause_arm", None, "", None, None, None, "x"), "Falta dizer o braço. Há: A, B."),
+        ((NAME, "promote", "C", "", None, None, None, "x"), "Falta dizer o braço"),
+        ((NAME, "pause", None, "", None, None, None, "  "), "Falta dizer por quê"),
+        ((NAME, "rollback", None, "", None, None, None, "x"), "Falta dizer a versão"),
+        ((NAME, "weights", None, "A=50", None, None, None, "x"), "Dê um peso a cada braço"),
+        ((NAME, "weights", None, "A=1; A=2; B=1", None, None, None, "x"), "Dê um peso a cada braço"),
+        ((NAME, "weights", None, "A=um; B=1", None, None, None, "x"), "não é um número"),
+        (("outro", "pause", None, "", None, None, None, "x"), "Não há experimento outro"),
+        ((None, "pause", None, "", None, None, None, "x"), "Não há experimento"),
     ],
 )
 def test_what_cannot_be_proposed_is_said(
@@ -138,9 +165,11 @@ def test_what_cannot_be_proposed_is_said(
 def test_what_the_rules_forbid_is_said_when_confirmed(store: Store, tmp_path: Path) -> None:
     begun(store)
     panel, request = panel_of(store, tmp_path)
-    waiting = asked(panel.propose(request, NAME, "weights", None, "A=0; B=0", None, "x"))["waiting"]
+    waiting = asked(panel.propose(request, NAME, "weights", None, "A=0; B=0", None, None, None, "x"))[
+        "waiting"
+    ]
     assert "Nenhum braço receberia usuários" in panel.confirm(waiting, NAME, request)[0]
-    waiting = asked(panel.propose(request, NAME, "resume", None, "", None, "x"))["waiting"]
+    waiting = asked(panel.propose(request, NAME, "resume", None, "", None, None, None, "x"))["waiting"]
     assert "Nada mudaria" in panel.confirm(waiting, NAME, request)[0]
     assert "Não há o que confirmar" in panel.confirm(None, NAME, request)[0]
     assert policies.newest(store, NAME).version == 1
@@ -149,7 +178,7 @@ def test_what_the_rules_forbid_is_said_when_confirmed(store: Store, tmp_path: Pa
 def test_a_change_that_somebody_forestalled_is_refused(store: Store, tmp_path: Path) -> None:
     begun(store)
     panel, request = panel_of(store, tmp_path)
-    waiting = asked(panel.propose(request, NAME, "promote", "B", "", None, "x"))["waiting"]
+    waiting = asked(panel.propose(request, NAME, "promote", "B", "", None, None, None, "x"))["waiting"]
     policies.pause(store, NAME, "proteção", "B falha", "B")
     values = panel.confirm(waiting, NAME, request)
     assert "mudou enquanto isso" in values[0]
@@ -166,7 +195,7 @@ def test_nobody_else_changes_anything_but_everybody_reads(
     # Even one that an administrator had proposed.
     waiting = changes.propose(policy, "end", arm=None, weights="", to=None, why="x")
     answers = (
-        panel.propose(request, NAME, "end", None, "", None, "x"),
+        panel.propose(request, NAME, "end", None, "", None, None, None, "x"),
         panel.propose_new(request, *(FILLED[name] for name in FIELDS)),
         panel.confirm(waiting, NAME, request),
         panel.conclude(NAME, request),
@@ -237,7 +266,7 @@ def test_a_promotion_that_the_evidence_does_not_carry_is_warned_of(seasoned: Sto
     assert (newest.status, newest.arm) == (Status.BETTER, "B")
 
     def told(arm: str) -> str:
-        return str(asked(panel.propose(request, NAME, "promote", arm, "", None, "x"))["told"])
+        return str(asked(panel.propose(request, NAME, "promote", arm, "", None, None, None, "x"))["told"])
 
     assert "⚠️" not in told("B")
     assert "O veredito mais novo não recomenda isso" in told("A")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from melancia.mlops import policies, verdicts
 from melancia.mlops.decide.results import Status
-from melancia.records import Arm, utc_now
+from melancia.records import Arm, OriginKind, PolicyMode, utc_now
 from melancia.store import Store
 from melancia.store.tables import verdicts as ledger
 from melancia.ui import experiment_charts as charts
@@ -19,7 +19,7 @@ from melancia.ui import experiment_history, experiment_view
 from melancia.ui import experiment_words as names
 from melancia.ui.experiment_data import Shown
 from tests.ui.benchmarks import EVIL
-from tests.ui.experiments import NAME, OTHER, A, B, answered, begun, judged, lived
+from tests.ui.experiments import NAME, OTHER, A, B, answered, begun, judged, lived, shadowed
 from tests.ui.test_benchmark_view import _Elements
 
 
@@ -209,3 +209,66 @@ def test_a_line_that_another_version_wrote_is_left_out(store: Store) -> None:
         newest = connection.execute(sa.select(sa.func.max(ledger.c.id))).scalar_one()
         connection.execute(ledger.update().where(ledger.c.id == newest).values(content={"status": "?"}))
     assert [line.number for line in seen(store).lines] == [newest - 1]
+
+
+def test_a_shadow_compares_scores_and_says_that_nobody_rates(store: Store) -> None:
+    policy = begun(store, mode=PolicyMode.SHADOW)
+    shadowed(store, policy)
+    found = seen(store)
+    assert found.newest is not None
+    assert (found.newest.verdict.status, found.newest.verdict.arm) == (Status.AHEAD, "B")
+    html = whole(found)
+    for said in (
+        "todos com A, os outros na sombra",
+        "Fora da vista, o braço B responde melhor que A",
+        "mostre B às pessoas num experimento A/B",
+        "80 de 80 perguntas têm as duas respostas",
+        "sem polegares",
+        "Neste modo ninguém é sorteado",
+        "Diferença de nota automática na mesma pergunta ao longo do tempo",
+        "Só a nota de qualidade decide",
+    ):
+        assert said in html, said
+    assert "Quem avalia" not in html
+    assert "só com os polegares" not in html
+    drawn = chart(charts.over_time(found))
+    assert drawn["layout"]["yaxis"]["title"]["text"] == "pontos de nota automática"
+    assert chart(charts.forest(found))
+
+
+def test_after_a_shadow_has_become_an_ab_test_its_moments_are_not_mixed_in(store: Store) -> None:
+    policy = begun(store, mode=PolicyMode.SHADOW)
+    shadowed(store, policy)
+    shown = policies.remode(store, NAME, "ana", "B responde melhor", PolicyMode.STICKY)
+    lived(store, shown, users=80, steps=2)
+    verdicts.conclude(store, NAME)
+    found = seen(store)
+    assert found.paired == ""
+    assert len(found.alike) == len(found.lines) - 1
+    assert "Diferença de aprovação ao longo do tempo" in whole(found)
+
+
+def test_hybrid_names_no_winner_on_the_page_either(store: Store) -> None:
+    policy = begun(store, mode=PolicyMode.HYBRID)
+    shadowed(store, policy, kind=OriginKind.FINAL)
+    html = whole(seen(store))
+    for said in (
+        "No modo híbrido não se aponta vencedor",
+        "80 de 80 perguntas têm resposta final",
+        "não há vencedor",
+        "rascunho de A, final a pedido",
+    ):
+        assert said in html, said
+    assert "Perguntas que faltam" not in html
+
+
+def test_ratings_that_the_page_asked_for_are_set_beside_the_others(store: Store) -> None:
+    policy = begun(store)
+    lived(store, policy, users=160, steps=1)
+    assert "a página pediu" not in whole(seen(store))
+    for row in list(store.outcomes.of(NAME))[::2]:
+        store.finish(replace(store.get(row.interaction_id), asked=True))
+    verdicts.conclude(store, NAME)
+    html = whole(seen(store))
+    assert "das 80 avaliações que a página pediu" in html
+    assert "das 80 espontâneas" in html

@@ -63,3 +63,20 @@ def test_a_failure_of_the_stream_is_not_swallowed() -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         asyncio.run(collect())
+
+
+def test_silence_is_told_so_that_a_visitor_who_left_is_noticed() -> None:
+    async def silent() -> AsyncGenerator[int, None]:
+        yield 1
+        await asyncio.Event().wait()
+
+    async def read() -> list[list[int]]:
+        seen: list[list[int]] = []
+        async with aclosing(frames(silent(), 0.001, silence=0.01)) as drawn:
+            async for frame in drawn:
+                seen.append(frame)
+                if len(seen) == 4:
+                    break
+        return seen
+
+    assert asyncio.run(read()) == [[1], [], [], []]
