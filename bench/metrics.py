@@ -10,10 +10,9 @@ designed.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from pprint import pformat
@@ -25,11 +24,11 @@ from numpy.typing import NDArray
 
 from melancia.agent.lexical import LexicalIndex
 from melancia.embeddings.local import LocalEmbeddings
-from melancia.evals.case import SCORES, Case, Source
+from melancia.evals.case import SCORES, Case
 from melancia.evals.evaluate import Evaluator
+from melancia.evals.labelled_answers import FOLDER, read_labelled
 from melancia.evals.quality import ADMITTED, ALONE, WAYS, Fitted, quality, refusal_quality, variant
 from melancia.evals.refusals import admits, refuses
-from melancia.records import Turn
 from melancia.settings import PROJECT_DIR
 from melancia.text import normalise
 
@@ -42,7 +41,6 @@ SPLITS = {
     "heldout": ("heldout.jsonl",),
 }
 """Name of a split → its files."""
-FOLDER = PROJECT_DIR / "data" / "labelled"
 RESAMPLES = 2000
 PENALTY = 1.0
 _KIND_OF = {
@@ -68,34 +66,15 @@ class Labelled:
 def labelled(split: str, folder: Path = FOLDER) -> list[Labelled]:
     """The labelled answers of a split of ``SPLITS``."""
     return [
-        answer
-        for name in SPLITS[split]
-        for line in (folder / name).read_text("utf-8").splitlines()
-        for answer in _answers(name, json.loads(line))
-    ]
-
-
-def _answers(file: str, item: Mapping[str, Any]) -> list[Labelled]:
-    bare = Case(
-        question=item["question"],
-        answer="",
-        sources=tuple(
-            Source(p["document_id"], p["title"], p["section"], p["text"]) for p in item["passages"]
-        ),
-        history=tuple(Turn(turn["question"], turn["answer"]) for turn in item["history"]),
-    )
-    known = replace(
-        bare,
-        reference=item["reference"],
-        key_facts=tuple(item["key_facts"]),
-        gold=tuple(item["gold"]),
-        answerable=bool(item["gold"]),
-    )
-    return [
         Labelled(
-            file, item["id"], a["kind"], replace(known, answer=a["text"]), replace(bare, answer=a["text"])
+            name,
+            one.question_id,
+            one.kind,
+            one.case,
+            Case(one.case.question, one.case.answer, one.case.sources, history=one.case.history),
         )
-        for a in item["answers"]
+        for name in SPLITS[split]
+        for one in read_labelled(folder / name)
     ]
 
 
