@@ -54,10 +54,11 @@ bench: setup
 	$(BIN)/python -m bench.cache
 	$(BIN)/python -m bench.routing
 	$(BIN)/python -m bench.drift_windows
-	$(BIN)/python -m bench.drift
+	$(BIN)/python -m bench.drift --part size
 
 bench-stats: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.verdicts
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.drift
 
 notebook: $(VENV)/.app requirements/notebook.txt
 	@$(PIP) -r requirements/notebook.txt

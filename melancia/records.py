@@ -424,6 +424,24 @@ class DriftReport:
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=utc_now)
 
+    def as_dict(self) -> dict[str, Any]:
+        """The fields; instants are instants, all else is plain JSON values."""
+        return {
+            "id": self.id,
+            "created_at": self.created_at,
+            "status": self.status.value,
+            "current": list(self.current),
+            "reference": list(self.reference) if self.reference else None,
+            "reference_kind": self.reference_kind,
+            "sizes": dict(self.sizes),
+            "figures": dict(self.figures),
+            "findings": [finding.as_dict() for finding in self.findings],
+            "gaps": [dict(gap) for gap in self.gaps],
+            "notes": list(self.notes),
+            "file": self.file,
+            "run_id": self.run_id,
+        }
+
     @property
     def drifted(self) -> tuple[Finding, ...]:
         """The findings that say that something changed."""

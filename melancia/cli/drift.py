@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def _say(kept: "Kept", folder: Path, *, as_json: bool) -> None:
     from melancia.mlops.drift.summary import lines
 
     if as_json:
-        typer.echo(json.dumps(_whole(kept), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(_whole(kept), ensure_ascii=False, indent=2, default=datetime.isoformat))
         return
     typer.echo("\n".join(lines(kept.report)))
     typer.echo(f"\n💾 {folder / kept.report.file}")
@@ -91,20 +92,4 @@ def _small(kept: "Kept") -> dict[str, Any]:
 
 
 def _whole(kept: "Kept") -> dict[str, Any]:
-    report = kept.report
-    return {
-        "id": report.id,
-        "created_at": report.created_at.isoformat(),
-        "status": report.status.value,
-        "current": [moment.isoformat() for moment in report.current],
-        "reference": [moment.isoformat() for moment in report.reference] if report.reference else None,
-        "reference_kind": report.reference_kind,
-        "sizes": dict(report.sizes),
-        "figures": dict(report.figures),
-        "findings": [finding.as_dict() for finding in report.findings],
-        "gaps": [dict(gap) for gap in report.gaps],
-        "notes": list(report.notes),
-        "file": report.file,
-        "run_id": report.run_id,
-        "url": kept.url,
-    }
+    return {**kept.report.as_dict(), "url": kept.url}

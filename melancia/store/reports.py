@@ -134,24 +134,10 @@ class ReportStore:
 
 
 def _row(report: DriftReport) -> dict[str, Any]:
-    reference = report.reference or (None, None)
-    return {
-        "id": report.id,
-        "created_at": report.created_at,
-        "status": report.status.value,
-        "current_from": report.current[0],
-        "current_to": report.current[1],
-        "reference_from": reference[0],
-        "reference_to": reference[1],
-        "reference_kind": report.reference_kind,
-        "sizes": dict(report.sizes),
-        "figures": dict(report.figures),
-        "findings": [finding.as_dict() for finding in report.findings],
-        "gaps": [dict(gap) for gap in report.gaps],
-        "notes": list(report.notes),
-        "file": report.file,
-        "run_id": report.run_id,
-    }
+    values = report.as_dict()
+    since, until = values.pop("reference") or (None, None)
+    current = dict(zip(("current_from", "current_to"), values.pop("current"), strict=True))
+    return {**values, **current, "reference_from": since, "reference_to": until}
 
 
 def _report(row: Mapping[Any, Any]) -> DriftReport:

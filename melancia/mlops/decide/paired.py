@@ -57,7 +57,7 @@ def compare(
                 configuration.expected_effect,
             )
         )
-        needed = _needed(estimate, contrast.count[0], configuration)
+        needed = sequences.still_needed(estimate, contrast.count[0], configuration)
     made = Comparison(
         base=base,
         challenger=name,
@@ -105,21 +105,3 @@ def conclude(
 def gives_up_more(item: Comparison) -> bool:
     """Whether the challenger is shown to fail or to refuse more: its scores are of the others."""
     return any(one.name in ("failed", "refused") and (one.difference.low or 0) > 0 for one in item.secondary)
-
-
-def _needed(
-    found: paired.Estimate, pairs: int, configuration: Configuration
-) -> tuple[int | None, int | None]:
-    """Further questions, for the present difference and for the least one that matters."""
-    growths = (
-        sequences.growth_needed(
-            distance,
-            float(found.variance),
-            float(found.spread),
-            configuration.alpha,
-            configuration.expected_effect,
-        )
-        for distance in (abs(float(found.difference)), configuration.least_effect)
-    )
-    present, least = (sequences.further(growth, pairs) for growth in growths)
-    return present, least

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from melancia.mlops.decide.configuration import Configuration
+
 _MOST = 1e7  # ratings: beyond, nobody waits
 
 
@@ -83,6 +85,27 @@ def growth_needed(
     if excess(log(_MOST)) > 0:
         return None
     return exp(float(brentq(excess, 0.0, log(_MOST))))
+
+
+def still_needed(found: Any, seen: float, configuration: Configuration) -> tuple[int | None, int | None]:
+    """Further observations beyond ``seen``: for the present difference, and for the least one that matters.
+
+    ``found`` has ``difference``, its ``variance``, and the ``spread`` of one observation.
+    """
+    present, least = (
+        further(
+            growth_needed(
+                distance,
+                float(found.variance),
+                float(found.spread),
+                configuration.alpha,
+                configuration.expected_effect,
+            ),
+            seen,
+        )
+        for distance in (abs(float(found.difference)), configuration.least_effect)
+    )
+    return present, least
 
 
 def further(growth: float | None, ratings: float) -> int | None:

@@ -174,7 +174,7 @@ def _compare(rows: Sequence[Outcome], base: str, name: str, configuration: Confi
     if estimate and thumbs:
         reading = bayes.reading(*bayes.posteriors(thumbs, ratings))
         if not early:
-            needed = _needed(estimate, sum(ratings), configuration)
+            needed = sequences.still_needed(estimate, sum(ratings), configuration)
             p_value = float(
                 sequences.certainty(
                     estimate.difference, estimate.variance, estimate.spread, configuration.expected_effect
@@ -195,22 +195,6 @@ def _compare(rows: Sequence[Outcome], base: str, name: str, configuration: Confi
         secondary=secondary(found, configuration),
         raters=raters(found, (base, name), configuration),
     )
-
-
-def _needed(found: Approval, ratings: int, configuration: Configuration) -> tuple[int | None, int | None]:
-    """Further ratings, for the present difference and for the least one that matters."""
-    growths = (
-        sequences.growth_needed(
-            distance,
-            float(found.variance),
-            float(found.spread),
-            configuration.alpha,
-            configuration.expected_effect,
-        )
-        for distance in (abs(float(found.difference)), configuration.least_effect)
-    )
-    present, least = (sequences.further(growth, ratings) for growth in growths)
-    return present, least
 
 
 def _arms(
