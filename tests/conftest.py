@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings.local import LocalEmbeddings
@@ -12,6 +14,7 @@ from melancia.index.vectors import open_vectors
 from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
 from scripts import vector_cache
+from tests.postgres import create_database, server
 
 MODEL = "local:enpt"
 KNOWLEDGE = Path(__file__).parent.parent / "data" / "knowledge"
@@ -40,6 +43,21 @@ def retriever(
     yield made
     vectors.close()
     catalog.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sa.URL]:
+    """A running PostgreSQL server."""
+    with server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'melancia.db'}"
+    return create_database(request.getfixturevalue("postgres"), uuid4().hex)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -22,26 +21,10 @@ from melancia.store.schedule import RunState
 from melancia.store.tables import schedule_runs
 from melancia.worker import Pace, Worker
 from tests.jobs.helpers import fake_package
-from tests.postgres import create_database, server
 from tests.test_worker import Process, environment, once, until
 
 EVERY_MINUTE = "* * * * *"
 QUICK = Pace(lead=0.2, heartbeat=5, schedule=0.2, guard=60, score=60, arena=60, pulls=60)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[sa.URL]:
-    """A running PostgreSQL server."""
-    with server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Address of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'melancia.db'}"
-    return create_database(request.getfixturevalue("postgres"), uuid4().hex)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from melancia.store.lock import WorkerLock
 from melancia.worker import Pace, Worker
 from tests.mlflow_server import MlflowServer
 from tests.ports import free_port
-from tests.postgres import create_database, server
+from tests.postgres import create_database
 from tests.standins.ollama import OllamaStandin
 from tests.store.samples import answered, question
 
@@ -34,27 +34,12 @@ QUICK = Pace(export=0.2, pulls=0.3, placement=600, settle=0.2, lead=0.2, heartbe
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[sa.URL]:
-    """A running PostgreSQL server."""
-    with server() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A running MLflow server."""
     made = MlflowServer(tmp_path_factory.mktemp("mlflow"))
     made.start()
     yield made
     made.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Address of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'melancia.db'}"
-    return create_database(request.getfixturevalue("postgres"), uuid4().hex)
 
 
 @pytest.fixture

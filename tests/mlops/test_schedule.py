@@ -3,11 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from melancia.errors import JobError
@@ -15,25 +12,14 @@ from melancia.jobs.timetable import Cron, Timed
 from melancia.mlops.schedule import Agenda
 from melancia.store import Store
 from melancia.store.schedule import RunState, ScheduledRun
-from tests.postgres import create_database, server
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAILY = "0 6 * * *"
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[sa.URL]:
-    """A running PostgreSQL server."""
-    with server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
     """An open store."""
-    url = f"sqlite:///{tmp_path / 'melancia.db'}"
-    if request.param == "postgresql":
-        url = create_database(request.getfixturevalue("postgres"), uuid4().hex)
     made = Store.open(url)
     yield made
     made.close()

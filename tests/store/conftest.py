@@ -5,17 +5,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from melancia.store import Store
-from tests.postgres import create_database, server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[sa.URL]:
-    """A running PostgreSQL server."""
-    with server() as address:
-        yield address
+from tests.postgres import create_database
 
 
 @pytest.fixture

@@ -2,31 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
 from tests.mlops.actions.receiver import Receiver
 from tests.mlops.actions.samples import written
-from tests.postgres import create_database, server
-
-
-@pytest.fixture(scope="package")
-def postgres() -> Iterator[sa.URL]:
-    """A running PostgreSQL server."""
-    with server() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Address of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'melancia.db'}"
-    return create_database(request.getfixturevalue("postgres"), uuid4().hex)
 
 
 @pytest.fixture
