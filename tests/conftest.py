@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +16,10 @@ from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
 from scripts import vector_cache
 from tests.postgres import create_database, server
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("melancia", deadline=None)
+hypothesis.settings.load_profile("melancia")
 
 MODEL = "local:enpt"
 KNOWLEDGE = Path(__file__).parent.parent / "data" / "knowledge"

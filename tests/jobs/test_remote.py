@@ -63,7 +63,7 @@ def test_refusals_come_back_as_ours(jobs: LauncherJobs, store: Store) -> None:
     with pytest.raises(InputError) as refused:
         jobs.submit("shell", {}, "ana")
     assert refused.value.message == "Essa tarefa não existe."
-    assert refused.value.remedy == "Existem: benchmark, ingest."
+    assert refused.value.remedy == "Existem: benchmark, drift, ingest."
     for given in ({"mode": "quick; rm -rf /"}, {"image": "alpine"}, {"mode": "x" * 20_000}, {"limit": {1}}):
         with pytest.raises(InputError):
             jobs.submit("benchmark", given, "ana")

@@ -166,7 +166,9 @@ class Rig:
 
     def container(self, job: Job) -> Any:
         """The container of a job; None when there is none."""
-        found = self._engine.containers.list(all=True, filters={"label": f"{JOB_LABEL}={job.id}"})
+        found = self._engine.containers.list(
+            all=True, filters={"label": f"{JOB_LABEL}={job.id}"}, ignore_removed=True
+        )
         assert len(found) <= 1
         return found[0] if found else None
 
