@@ -72,7 +72,7 @@ class Stack:
             ["docker", "exec", f"{PROJECT}-{service}-1", *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
 

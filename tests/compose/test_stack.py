@@ -160,7 +160,7 @@ def test_what_the_worker_queues_the_launcher_runs_and_the_page_shows(stack: Stac
         said = stack.python("worker", STATE.replace("ID", job)).stdout
         return said if said.startswith(("succeeded", "failed", "cancelled")) else ""
 
-    said = stack.until(ended, "the search ends", 180)
+    said = stack.until(ended, "the search ends", 300)
     assert said.startswith("succeeded"), said
     with launched() as browser:
         page = browser.new_page(locale="pt-BR")
@@ -191,7 +191,7 @@ def test_what_a_person_asked_is_erased_everywhere(stack: Stack) -> None:
     done = stack.inside("app", "python", "-m", "melancia", "privacy", "erase", code, "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     stack.until(
-        lambda: code not in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is gone", 150
+        lambda: code not in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is gone", 300
     )
     again = stack.inside("app", "python", "-m", "melancia", "privacy", "export", code)
     assert again.returncode == 1
