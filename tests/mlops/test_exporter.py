@@ -1,11 +1,10 @@
 """Interactions become traces, ratings become assessments: once each, whatever happens in between."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -18,22 +17,6 @@ from melancia.settings import Settings, load_settings
 from melancia.store import Store
 from tests.mlflow_server import MlflowServer
 from tests.store.samples import LOCAL, answered, question
-
-
-@pytest.fixture
-def settings(mlflow_server: MlflowServer, tmp_path: Path) -> Settings:
-    """An experiment of this test's own."""
-    return load_settings(
-        _env_file=None, data_dir=tmp_path, mlflow_url=mlflow_server.url, mlflow_experiment=uuid4().hex
-    )
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    """An open store."""
-    made = Store.open(settings.store_url)
-    yield made
-    made.close()
 
 
 def finished(store: Store, **changes: Any) -> Interaction:

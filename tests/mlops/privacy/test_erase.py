@@ -1,12 +1,10 @@
 """Erasure reaches the store, MLflow, the cache and files; what cannot be reached now is finished later."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import time_machine
@@ -19,31 +17,14 @@ from melancia.mlops import exporter, naming, privacy, retention, verdicts
 from melancia.mlops.client import connect
 from melancia.mlops.exporter import Exporter
 from melancia.records import Answer, Arm, Feedback, FinishReason, Interaction, Policy, utc_now
-from melancia.settings import Settings, load_settings
+from melancia.settings import Settings
 from melancia.store import Store
-from tests.mlflow_server import MlflowServer
 from tests.ports import free_port
 from tests.store.samples import EXTRACTIVE, LOCAL, answered, question
 from tests.store.test_privacy import report
 
 SECRET = "Como está o ACOS da padaria da Zuleica no bairro?"
 WITH_DATA = "Meu e-mail é zuleica@padaria.com.br e o CPF 529.982.247-25: e o ACOS?"
-
-
-@pytest.fixture
-def settings(mlflow_server: MlflowServer, tmp_path: Path) -> Settings:
-    """An experiment of this test's own."""
-    return load_settings(
-        _env_file=None, data_dir=tmp_path, mlflow_url=mlflow_server.url, mlflow_experiment=uuid4().hex
-    )
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    """An open store."""
-    made = Store.open(settings.store_url)
-    yield made
-    made.close()
 
 
 def cacheable(text: str, user: str) -> Interaction:
