@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from melancia.app import Runtime
 from melancia.errors import MelanciaError
@@ -28,8 +29,8 @@ _ABOUT = (
 logger = logging.getLogger(__name__)
 
 
-def benchmarks_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
-    """Lay the tab out; it is read anew each time that ``shelf`` is opened."""
+def benchmarks_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> list[Dependency]:
+    """Lay the tab out; it is read anew each time that ``shelf`` is opened. What starts jobs."""
     aside: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     gr.Markdown(_ABOUT, elem_id="bench-resumo", container=False)
     with gr.Column(visible=False, elem_id="bench-admin") as box:
@@ -52,10 +53,13 @@ def benchmarks_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
     panel = _Panel(runtime, identity, results)
     shelf.select(panel.open, [results.place], [box, said, *live], **aside)
     shelf.select(panel.choices, None, form.read_late, **aside)
-    start.click(panel.start, [*form.fields, *state], [said, *live], **aside)
-    resume.click(panel.resume, [form.budget, *state], [said, *live], **aside)
+    starts = [
+        start.click(panel.start, [*form.fields, *state], [said, *live], **aside),
+        resume.click(panel.resume, [form.budget, *state], [said, *live], **aside),
+    ]
     cancel.click(panel.cancel, [which, *state], [said, *live], **aside)
     timer.tick(panel.tick, state, live, **aside)
+    return starts
 
 
 class _Panel(JobHandlers):

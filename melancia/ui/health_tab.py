@@ -6,6 +6,7 @@ The page is told once a second, and only while a search is open.
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from melancia.app import Runtime
 from melancia.ui import health_actions
@@ -27,8 +28,8 @@ _REFERENCE = (
 _TO_BASE = "() => document.getElementById('aba-base-button').click()"
 
 
-def health_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
-    """Lay the tab out; it is read anew each time that ``shelf`` is opened."""
+def health_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> list[Dependency]:
+    """Lay the tab out; it is read anew each time that ``shelf`` is opened. What starts jobs."""
     aside: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     settings = runtime.settings
     gr.Markdown(_ABOUT, elem_id="saude-resumo", container=False)
@@ -69,10 +70,11 @@ def health_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
     # Not ``change``, which what the server itself sets would trigger too.
     which.input(panel.choose, [which], shown, **aside)
     figure.input(panel.trend, [figure], [plot, numbers], **aside)
-    start.click(panel.start, [current, reference, which], [said, *live, *shown], **aside)
+    started = start.click(panel.start, [current, reference, which], [said, *live, *shown], **aside)
     actions.click(panel.pressed, [which, figure], [said, *shown], **aside)
     base.click(None, js=_TO_BASE)
     timer.tick(panel.tick, [seen, which, figure], [*live, *shown], **aside)
+    return [started]
 
 
 def _window(label: str, offered: tuple[tuple[str, str], ...], usual: str, elem_id: str) -> gr.Dropdown:

@@ -4,9 +4,11 @@ The page is told once a second, and only while a job is open.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from melancia.app import Runtime
 from melancia.errors import MelanciaError
@@ -24,8 +26,11 @@ _ABOUT = (
 logger = logging.getLogger(__name__)
 
 
-def jobs_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
-    """Lay the tab out; it is read anew each time that ``shelf`` is opened."""
+def jobs_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab, starts: Sequence[Dependency]) -> None:
+    """Lay the tab out; it is read anew each time that ``shelf`` is opened, and after ``starts``.
+
+    Who starts a job in another tab may be here before the job is.
+    """
     panel = _Panel(runtime, identity)
     aside: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     gr.Markdown(_ABOUT, elem_id="tarefas-resumo", container=False)
@@ -45,6 +50,8 @@ def jobs_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None:
     shelf.select(panel.open, None, [said, *live], **aside)
     cancel.click(panel.cancel, [which, seen], [said, *live], **aside)
     timer.tick(panel.tick, [seen], live, **aside)
+    for start in starts:
+        start.then(panel.tick, [seen], live, **aside)
 
 
 class _Panel(JobHandlers):
@@ -63,7 +70,7 @@ class _Panel(JobHandlers):
         return said, *self._live(seen, request)
 
     def tick(self, seen: Any, request: gr.Request) -> tuple[Any, ...]:
-        """While a job is open, and once when it has ended."""
+        """While a job is open, once when it has ended, and when one was asked for."""
         try:
             return self._live(seen, request)
         except MelanciaError as error:

@@ -126,13 +126,13 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
         with gr.Tab("Base de conhecimento", elem_id="aba-base") as shelf:
             knowledge_tab(runtime, identity, shelf)
         with gr.Tab("Benchmarks", elem_id="aba-benchmarks") as bench:
-            benchmarks_tab(runtime, identity, bench)
+            starts = benchmarks_tab(runtime, identity, bench)
         with gr.Tab("Experimentos", elem_id="aba-experimentos") as trials:
             experiments_tab(runtime, identity, trials)
         with gr.Tab("Saúde", elem_id="aba-saude") as health:
-            health_tab(runtime, identity, health)
+            starts += health_tab(runtime, identity, health)
         with gr.Tab("Tarefas", elem_id="aba-tarefas") as queue_tab:
-            jobs_tab(runtime, identity, queue_tab)
+            jobs_tab(runtime, identity, queue_tab, starts)
 
         outputs: list[Any] = [talk, box, comment_box, examples, final, prompt]
         queue: dict[str, Any] = {

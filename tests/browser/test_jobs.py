@@ -1,6 +1,7 @@
 """The tab "Tarefas" in real Chromium, with real subprocesses: watch, read the result, cancel."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +89,32 @@ def test_a_job_is_watched_and_read(new_user: NewUser, served: Served, shot: Shot
     shot(page, "tarefas")
     assert violations(page) == []
     assert served.runtime.store.counts()["interactions"] == 0
+
+
+def test_who_starts_a_job_and_comes_here_at_once_sees_it(
+    new_user: NewUser, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = served.runtime.jobs
+    submit, arrived = jobs.submit, threading.Event()
+
+    def late(*arguments: Any) -> Job:
+        arrived.wait(30)
+        return submit(*arguments)
+
+    monkeypatch.setattr(jobs, "submit", late)
+    page = new_user()
+    page.get_by_role("tab", name="Benchmarks").click()
+    page.click("#bench-iniciar")
+    page.get_by_role("tab", name="Tarefas").click()
+    expect(page.locator("#tarefas-resumo")).to_contain_text("O que roda fora da conversa")
+    expect(page.locator("#tarefas-terminadas details.tarefa")).not_to_have_count(0)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    arrived.set()
+    expect(page.get_by_role("progressbar", name="Benchmark rápido", exact=True)).to_be_visible()
+    newest = page.locator("#tarefas-terminadas details.tarefa").first
+    expect(newest.locator("summary").first).to_have_text(
+        re.compile("Benchmark rápido · concluída"), timeout=60_000
+    )
 
 
 def test_a_cancelled_job_keeps_what_it_has_and_frees_the_next(
