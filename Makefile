@@ -6,7 +6,7 @@ PACKAGES := melancia tests bench scripts services notebooks
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run setup up backup restore check test bench bench-stats notebook mlflow lock clean
+.PHONY: run setup up backup restore check test bench bench-stats notebook mlflow vectors lock clean
 
 run: $(VENV)/.app
 	@$(BIN)/python -m melancia serve
@@ -59,6 +59,10 @@ bench: setup
 bench-stats: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.verdicts
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.drift
+
+# After a change to data/knowledge: the vectors that come with the project.
+vectors: setup
+	$(BIN)/python -m scripts.ready_vectors
 
 notebook: $(VENV)/.app requirements/notebook.txt
 	@$(PIP) -r requirements/notebook.txt

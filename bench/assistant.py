@@ -29,7 +29,6 @@ from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Assignment, Finished, FinishReason, Token, Variant, new_id
 from melancia.settings import load_settings
 from melancia.store import Store
-from scripts import vector_cache
 
 USERS = (1, 10, 50)
 ROUNDS = 40  # at one user; fewer at more users, each with as many questions at once
@@ -142,7 +141,7 @@ async def main() -> int:
         index = KnowledgeIndex(settings)
         index.ensure_ingested()
         print(f"Preparando o índice ({index.progress().chunks} trechos)…", flush=True)
-        vector_cache.prepare(index)
+        index.compute_vectors()
         store = Store.open(settings.store_url)
         systems = {"LangChain puro": plain(index), "MelâncIA": ours(index, store, settings)}
         await measure(systems, 2)  # warm-up

@@ -26,7 +26,6 @@ from melancia.experiments.session import Parts, Session
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Variant
 from melancia.settings import Settings, load_settings
-from scripts import vector_cache
 from tests.standins.scripted import Scripted
 
 FLOOR = 1.15
@@ -113,7 +112,7 @@ def main() -> int:
         index = KnowledgeIndex(settings)
         index.ensure_ingested()
         print(f"Preparando o índice ({index.progress().chunks} trechos)…", flush=True)
-        vector_cache.prepare(index)
+        index.compute_vectors()
         run(index, settings, many(2), dict.fromkeys(SECONDS, 0.0))  # loads what is loaded once
         took, best = run(index, settings, many(ASKED), SECONDS), ideal()
         ratio = took / best

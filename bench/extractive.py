@@ -18,7 +18,6 @@ from melancia.app import Runtime
 from melancia.records import Finished, Interaction, new_id
 from melancia.settings import PROJECT_DIR, load_settings
 from melancia.text import fold
-from scripts import vector_cache
 
 _Z = 1.96
 
@@ -77,7 +76,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(_env_file=None, data_dir=Path(folder), variant="extractive")
         runtime = Runtime.open(settings)
-        vector_cache.prepare(runtime.index)
+        runtime.index.compute_vectors()
         print(f"{split}: {len(items)} perguntas")
         asyncio.run(measure(runtime, items))
         runtime.close()

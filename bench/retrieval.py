@@ -27,7 +27,6 @@ from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Filters, Turn
 from melancia.settings import PROJECT_DIR, load_settings
 from melancia.text import fold, normalise
-from scripts import vector_cache
 
 DEPTH = 10
 RESAMPLES = 2000
@@ -161,7 +160,7 @@ def main() -> int:
         index = KnowledgeIndex(load_settings(_env_file=None, data_dir=Path(folder)))
         index.ensure_ingested()
         print(f"Preparando o índice ({index.progress().documents} documentos)…", flush=True)
-        vector_cache.prepare(index)
+        index.compute_vectors()
         items = [item for item in questions(split) if item["gold"]]
         systems = rankers(index.retriever)
         for title, change in (("Como escritas", str), ("Sem acentos e com um erro", mistyped)):

@@ -12,6 +12,7 @@ from langchain_core.embeddings import Embeddings
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings import create_embeddings
 from melancia.errors import InputError, MelanciaError, VectorsUnavailableError
+from melancia.index import ready_vectors
 from melancia.index.catalog import Catalog, Contribution, Document
 from melancia.index.vectors import VectorIndex, open_vectors
 from melancia.knowledge import uploads
@@ -220,6 +221,7 @@ class KnowledgeIndex:
         """Compute the missing vectors, bring the vector index up to date, calibrate the evidence cut."""
         with self._writing:
             model = self._settings.embedding_model
+            ready_vectors.lend(self._catalog, model)
             compute_missing(
                 self._catalog,
                 self._embeddings,

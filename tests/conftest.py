@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings.local import LocalEmbeddings
+from melancia.index import ready_vectors
 from melancia.index.catalog import Catalog
 from melancia.index.vectors import open_vectors
 from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
-from scripts import vector_cache
 from tests.postgres import create_database, server
 
 # How long an example takes says how busy the machine is.
@@ -39,9 +39,8 @@ def retriever(
     directory = tmp_path_factory.mktemp("index")
     catalog = Catalog(directory / "catalog.db")
     ingest(catalog, [KNOWLEDGE])
-    vector_cache.give(catalog, MODEL)
+    ready_vectors.lend(catalog, MODEL)
     compute_missing(catalog, embeddings, MODEL, threads=2)
-    vector_cache.keep(catalog, MODEL)
     vectors = open_vectors(directory / "chroma", catalog, MODEL)
     made = HybridRetriever(catalog=catalog, embeddings=embeddings, embedding_model=MODEL, vectors=vectors)
     made.calibrate()

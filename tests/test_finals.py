@@ -31,7 +31,6 @@ from melancia.records import (
 )
 from melancia.settings import load_settings
 from melancia.ui import follow_up, render
-from scripts import vector_cache
 from tests.conftest import KNOWLEDGE
 from tests.standins.ollama import OllamaStandin
 
@@ -68,7 +67,7 @@ def runtime(folder: Path, tmp_path: Path, ollama: OllamaStandin) -> Iterator[Run
     ollama.set_script(FINAL, model="b:1b")
     made = Runtime.open(settings)
     made.index.ensure_ingested()
-    vector_cache.prepare(made.index)
+    made.index.compute_vectors()
     arms = (Arm("A", A), Arm("B", B))
     policies.create(made.store, Policy("dois", arms, "", mode=PolicyMode.HYBRID, reason="ver"))
     yield made

@@ -25,7 +25,6 @@ from melancia.records import (
 )
 from melancia.settings import load_settings
 from melancia.ui import render
-from scripts import vector_cache
 from tests.conftest import KNOWLEDGE
 from tests.standins.ollama import OllamaStandin
 
@@ -67,7 +66,7 @@ def opened(folder: Path, ollama: OllamaStandin, **changes: Any) -> Runtime:
     )
     made = Runtime.open(settings)
     made.index.ensure_ingested()
-    vector_cache.prepare(made.index)
+    made.index.compute_vectors()
     if made.cache is not None:
         assert made.cache.ready()
     return made

@@ -35,7 +35,6 @@ from melancia.records import (
 )
 from melancia.settings import load_settings
 from melancia.shadows import Shadows
-from scripts import vector_cache
 from tests.conftest import KNOWLEDGE
 from tests.standins.ollama import OllamaStandin
 from tests.standins.ollama.backends import Scripted
@@ -80,7 +79,7 @@ def runtime(
     ollama.set_script(SHORT)
     made = Runtime.open(settings)
     made.index.ensure_ingested()
-    vector_cache.prepare(made.index)
+    made.index.compute_vectors()
     made.start_experiments()
     yield made
     ollama.faults.clear()
@@ -365,7 +364,7 @@ def test_without_a_start_nothing_answers_out_of_sight(
     )
     made = Runtime.open(settings)
     try:
-        vector_cache.prepare(made.index)
+        made.index.compute_vectors()
         begun(made)
         ollama.reset()
         ollama.set_script(SHORT)

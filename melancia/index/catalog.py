@@ -4,7 +4,7 @@ It is the truth about what is indexed; Chroma is made from it and can be thrown 
 be rebuilt from the documents, so a file of another schema version is simply started afresh.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,7 +219,7 @@ class Catalog:
         with self._engine.connect() as db:
             return [(row[0], row[1], row[2]) for row in db.execute(query)]
 
-    def save_vectors(self, model: str, vectors: dict[str, Sequence[float]]) -> None:
+    def save_vectors(self, model: str, vectors: Mapping[str, Sequence[float] | NDArray[np.float32]]) -> None:
         """Keep vectors by the hash of their text; one that is there already stays."""
         rows = [
             {"model": model, "text_hash": key, "vector": np.asarray(vector, "<f4").tobytes()}

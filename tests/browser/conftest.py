@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from melancia.api import create_app
 from melancia.app import Runtime
 from melancia.settings import load_settings
-from scripts import vector_cache
 from tests.chromium import launched
 from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
@@ -61,7 +60,7 @@ def serving(folder: Path, ollama: OllamaStandin, **changes: Any) -> Iterator[Ser
     )
     runtime = Runtime.open(settings)
     runtime.index.ensure_ingested()
-    vector_cache.prepare(runtime.index)
+    runtime.index.compute_vectors()
     server = uvicorn.Server(
         uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
     )
