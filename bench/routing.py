@@ -3,6 +3,11 @@
 Both search data/knowledge, by words alone, and stream the same instant scripted model to 50 users at once.
 One takes its route from a running experiment in a real store, one has a fixed route, and both record every
 question there; the third has a fixed route too and keeps nothing. They take turns, round by round.
+
+Two loads. With pauses: each user reads an answer before the next question (exponential, ``READING`` seconds
+in the mean, still far faster than people read), which is what 50 users at once are. Without: all 50 ask in
+the same instant, again and again; the processor is then always full, so by Little's law the time of an answer
+is 50 times its processor time, and says how much a machine can take, not what a user waits for.
 """
 
 import asyncio
@@ -10,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from melancia.settings import load_settings
 from melancia.store import Store
 
 USERS, ROUNDS = 50, 12
+READING, SPELLS, SPELL = 2.0, 6, 12.0  # seconds of reading; how often each system is used, and for how long
 MOST = 0.015  # seconds that routing and recording may add to the p95
 OTHER = Variant("extractive", "other", context_window=None)
 
@@ -47,21 +53,63 @@ def assistant(index: KnowledgeIndex, settings: Any, recorder: Recorder, route: A
 async def crowd(asked: Assistant, questions: Sequence[str], round_: int) -> list[float]:
     """Seconds of each user's whole answer, all at once. Raises RuntimeError when one is not whole."""
 
-    async def one(user: int) -> float:
-        question = questions[(round_ + user) % len(questions)]
-        started, text = time.perf_counter(), ""
-        async for event in asked.ask(question, user=f"u{user}", conversation=new_id()):
-            if isinstance(event, Finished):
-                text = event.interaction.answer.text
-        if text != " ".join(REPLY).strip():
-            raise RuntimeError("an answer was lost")
-        return time.perf_counter() - started
+    return await asyncio.gather(
+        *(answered(asked, questions[(round_ + user) % len(questions)], user) for user in range(USERS))
+    )
 
-    return await asyncio.gather(*(one(user) for user in range(USERS)))
+
+async def readers(asked: Assistant, questions: Sequence[str], spell: int) -> list[float]:
+    """Seconds of each whole answer while the users ask, read and ask again for ``SPELL`` seconds."""
+    end = time.perf_counter() + SPELL
+
+    async def one(user: int) -> list[float]:
+        # The same pauses for every system.
+        chance = np.random.default_rng([spell, user])
+        taken: list[float] = []
+        while True:
+            await asyncio.sleep(chance.exponential(READING))
+            if time.perf_counter() >= end:
+                return taken
+            taken.append(await answered(asked, questions[(user + len(taken)) % len(questions)], user))
+
+    return [value for taken in await asyncio.gather(*(one(user) for user in range(USERS))) for value in taken]
+
+
+async def answered(asked: Assistant, question: str, user: int) -> float:
+    """Seconds until the whole answer is there. Raises RuntimeError when it is not whole."""
+    started, text = time.perf_counter(), ""
+    async for event in asked.ask(question, user=f"u{user}", conversation=new_id()):
+        if isinstance(event, Finished):
+            text = event.interaction.answer.text
+    if text != " ".join(REPLY).strip():
+        raise RuntimeError("an answer was lost")
+    return time.perf_counter() - started
+
+
+def p95(values: Sequence[float]) -> float:
+    """Their 95th percentile."""
+    return float(np.percentile(values, 95))
+
+
+def report(title: str, times: Mapping[str, Sequence[Sequence[float]]]) -> float:
+    """Print a table; what routing and recording add to the p95, the median over the rounds, in seconds."""
+    print(title)
+    for name, rounds in times.items():
+        values = [value for part in rounds for value in part]
+        middle = float(np.median(values))
+        print(
+            f"{name:<16} p50 {1000 * middle:7.1f}  p95 {1000 * p95(values):7.1f}  ({len(values)} respostas)"
+        )
+    tails = {name: np.array([p95(part) for part in rounds]) for name, rounds in times.items()}
+    routing = float(np.median(tails["com experimento"] - tails["sem experimento"]))
+    both = float(np.median(tails["com experimento"] - tails["não grava"]))
+    print(f"a mais no p95, mediana das rodadas: distribuir {1000 * routing:.1f} ms, ", end="")
+    print(f"distribuir e gravar {1000 * both:.1f} ms\n")
+    return both
 
 
 async def main() -> int:
-    """Print the table; 1 when routing costs more than it may, or an answer was lost."""
+    """Print the tables; 1 when routing and recording cost users more than they may, or an answer was lost."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(_env_file=None, data_dir=Path(folder))
         index = KnowledgeIndex(settings)
@@ -80,29 +128,33 @@ async def main() -> int:
         questions = [one for one in QUESTIONS if index.retriever.search(one, VARIANT.k).supported]
         for asked in systems.values():
             await crowd(asked, questions, 0)
-        times: dict[str, list[float]] = {name: [] for name in systems}
+        spells: dict[str, list[list[float]]] = {name: [] for name in systems}
+        for spell in range(SPELLS):
+            for name, asked in _turns(systems, spell):
+                spells[name].append(await readers(asked, questions, spell))
+        added = report(
+            f"{USERS} pessoas que leem {READING:.0f} s em média entre uma pergunta e outra, "
+            "resposta inteira de um modelo instantâneo (ms)",
+            spells,
+        )
+        rounds: dict[str, list[list[float]]] = {name: [] for name in systems}
         for round_ in range(ROUNDS):
-            order = list(systems.items())
-            for name, asked in order if round_ % 2 else reversed(order):
-                times[name] += await crowd(asked, questions, round_)
-        print(f"{USERS} pessoas ao mesmo tempo, resposta inteira de um modelo instantâneo (ms)")
-        for name, values in times.items():
-            p50, p95 = (1000 * float(np.percentile(values, share)) for share in (50, 95))
-            print(f"{name:<16} p50 {p50:7.1f}  p95 {p95:7.1f}  ({len(values)} respostas)")
-        tails = {
-            name: [float(np.percentile(part, 95)) for part in np.split(np.array(values), ROUNDS)]
-            for name, values in times.items()
-        }
-        added = float(np.median(np.subtract(tails["com experimento"], tails["sem experimento"])))
-        kept = float(np.median(np.subtract(tails["com experimento"], tails["não grava"])))
+            for name, asked in _turns(systems, round_):
+                rounds[name].append(await crowd(asked, questions, round_))
+        report(f"{USERS} pessoas que perguntam no mesmo instante, sem pausa (ms)", rounds)
         recorded = Counter(outcome.arm for outcome in store.outcomes.of("carga"))
-        expected = USERS * (ROUNDS + 1)
-        print(f"a mais no p95 por distribuir (mediana): {1000 * added:.1f} ms (até {1000 * MOST:.0f})")
-        print(f"a mais por distribuir e gravar: {1000 * kept:.1f} ms")
+        expected = USERS * (ROUNDS + 1) + sum(len(part) for part in spells["com experimento"])
+        print(f"limite para distribuir e gravar, com pausas: {1000 * MOST:.0f} ms")
         print(f"gravadas: {recorded.total()} de {expected} ({dict(recorded)})")
         store.close()
         index.close()
     return int(added > MOST or recorded.total() != expected)
+
+
+def _turns(systems: Mapping[str, Assistant], round_: int) -> list[tuple[str, Assistant]]:
+    """Whose turn it is, in the other order every other time."""
+    order = list(systems.items())
+    return order if round_ % 2 else order[::-1]
 
 
 if __name__ == "__main__":
