@@ -105,5 +105,5 @@ def test_pairs_of_entailment_are_whole_and_their_premises_stand_in_the_base() ->
 
 
 def _plain(text: str) -> str:
-    """Without links, marks and line breaks."""
-    return " ".join(re.sub(r"[*`>]", "", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)).split())
+    """Without links, marks, quotation marks (a sentence is cut at them) and line breaks."""
+    return " ".join(re.sub(r"[*`>“”\"]", "", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)).split())
