@@ -11,9 +11,7 @@ from melancia.index.catalog import Catalog
 from melancia.knowledge.ingest import ingest
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.settings import load_settings
-
-MODEL = "local:enpt"
-KNOWLEDGE = Path(__file__).parents[2] / "data" / "knowledge"
+from tests.conftest import KNOWLEDGE, MODEL
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The labelled answers: complete, in known kinds, and the two files apart."""
+"""The labelled answers: complete, in known kinds, and the files apart."""
 
 import json
 import re
@@ -27,10 +27,15 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
+def asked(split: str) -> dict[str, dict[str, Any]]:
+    """The questions of a question set, by id."""
+    text = (PROJECT_DIR / "data" / "questions" / f"{split}.jsonl").read_text("utf-8")
+    return {item["id"]: item for item in map(json.loads, text.splitlines())}
+
+
 @pytest.mark.parametrize(("name", "split"), SPLITS.items())
 def test_each_file_keeps_to_its_split(name: str, split: str) -> None:
-    text = (PROJECT_DIR / "data" / "questions" / f"{split}.jsonl").read_text("utf-8")
-    known = {item["id"]: item for item in map(json.loads, text.splitlines())}
+    known = asked(split)
     for row in rows(name):
         source = known[row["id"]]
         assert (row["question"], row["gold"]) == (source["question"], source["gold"])
@@ -74,18 +79,14 @@ def test_there_are_enough_of_each_kind_to_measure_with(name: str) -> None:
 
 
 def test_no_question_is_in_two_files() -> None:
-    asked = [(row["question"], json.dumps(row["history"])) for name in FILES for row in rows(name)]
-    assert len(asked) == len(set(asked))
+    texts = [(row["question"], json.dumps(row["history"])) for name in FILES for row in rows(name)]
+    assert len(texts) == len(set(texts))
     ids = [row["id"] for name in FILES for row in rows(name)]
     assert len(ids) == len(set(ids))
 
 
 def test_fresh_questions_are_in_no_question_set() -> None:
-    text = "".join(
-        (PROJECT_DIR / "data" / "questions" / f"{split}.jsonl").read_text("utf-8")
-        for split in ("dev", "test")
-    )
-    known = {item["question"] for item in map(json.loads, text.splitlines())}
+    known = {item["question"] for split in ("dev", "test") for item in asked(split).values()}
     assert not known & {row["question"] for row in rows("fresh")}
 
 
