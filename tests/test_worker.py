@@ -1,5 +1,6 @@
 """The worker: one at a time on either database, takes over, exports, pulls, shows that it lives, stops."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -179,6 +180,20 @@ def test_a_second_worker_waits_and_takes_over_when_the_first_is_killed(
     assert second.end(signal.SIGTERM) == 0
     assert "worker stopped" in second.log.read_text()
     assert "Traceback" not in second.log.read_text()
+
+
+def test_a_signal_that_another_thread_receives_ends_it(
+    tmp_path: Path, start: Callable[[str, dict[str, str]], Process]
+) -> None:
+    """The kernel may give a signal to any thread of a process; Python acts on it in the first one."""
+    running = start("only", environment(tmp_path, f"sqlite:///{tmp_path}/melancia.db"))
+    until(lambda: running.says("at work:"), "it works")
+    number = running.process.pid
+    other = max(int(thread.name) for thread in Path(f"/proc/{number}/task").iterdir())
+    assert other != number
+    assert ctypes.CDLL(None, use_errno=True).tgkill(number, other, signal.SIGTERM) == 0
+    assert running.process.wait(timeout=20) == 0
+    assert "stopping (SIGTERM)" in running.log.read_text()
 
 
 def test_a_whole_life_on_real_servers(

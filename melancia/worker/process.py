@@ -16,6 +16,7 @@ from melancia.settings import Settings
 from melancia.store import Store
 from melancia.worker.worker import Round, Worker
 
+_WAKE = 1.0  # seconds in which a signal is noticed
 _LOOK = 0.5  # seconds between two looks at whether the queue is empty
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ def run_worker(settings: Settings) -> None:
             with _jobs_run(settings, store):
                 worker.start()
                 try:
-                    ended.wait()
+                    # The system may hand the signal to another thread: this one must wake up to see it.
+                    while not ended.wait(_WAKE):
+                        pass
                 finally:
                     worker.stop()
         finally:
