@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from melancia.api.gauges import exposition
 from melancia.records import FinishReason, JobState, ModelState, OriginKind, ReportStatus
 from tests.api.conftest import open_runtime
+from tests.prometheus import program
 from tests.telemetry import samples
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -135,7 +136,6 @@ def test_each_alert_says_what_and_what_to_do() -> None:
         assert rule["annotations"]["action"]
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool (apt-get install prometheus)")
 def test_prometheus_takes_its_files_and_each_alert_fires_on_what_it_is_for(tmp_path: Path) -> None:
     folder = tmp_path / "prometheus"
     shutil.copytree(INFRA / "prometheus", folder)
@@ -151,7 +151,7 @@ def test_prometheus_takes_its_files_and_each_alert_fires_on_what_it_is_for(tmp_p
         ["check", "rules", str(folder / "alerts.yml"), str(folder / "panels.yml")],
         ["test", "rules", str(folder / "alerts_test.yml")],
     ):
-        done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
+        done = subprocess.run([program("promtool"), *command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     fired = yaml.safe_load((folder / "alerts_test.yml").read_text("utf-8"))["tests"][-1]["promql_expr_test"]
     named = re.findall(r'alertname="(\w+)"', json.dumps(fired).replace('\\"', '"'))
