@@ -22,6 +22,9 @@ from melancia.cli import (
 )
 from melancia.errors import MelanciaError
 
+# What pyproject.toml lists under "jobs", as it is imported.
+_OF_THE_JOBS = ("scipy", "statsmodels", "matplotlib", "py3langid", "evidently", "sklearn")
+
 app = typer.Typer(
     name="melancia",
     help="MelâncIA: assistente de Retail Media em português, com fontes.",
@@ -69,4 +72,15 @@ def main() -> None:
         typer.echo(f"Erro: {error.message}", err=True)
         if error.remedy:
             typer.echo(error.remedy, err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        # The page's image does without what only reports need.
+        if (package := (error.name or "").partition(".")[0]) not in _OF_THE_JOBS:
+            raise
+        typer.echo(f"Erro: Este comando precisa do pacote {package}, que não está instalado aqui.", err=True)
+        typer.echo(
+            "Na pilha, rode-o no worker: `docker compose exec worker python -m melancia …`. "
+            "Fora dela, `make setup` instala tudo.",
+            err=True,
+        )
         sys.exit(1)

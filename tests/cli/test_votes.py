@@ -12,6 +12,7 @@ from melancia.records import Variant
 from melancia.store import Store
 from melancia.store.duels import EXPORTED
 from tests.cli.test_cli import melancia
+from tests.images import run_in_image
 from tests.store.samples import answered, question
 
 STRONG, WEAK = Variant("ollama", "forte"), Variant("ollama", "fraco")
@@ -117,3 +118,17 @@ def test_few_votes_have_no_order(store: Store, tmp_path: Path) -> None:
     assert "1º" not in done.stdout
     refused = melancia("votes", "ranking", "--topic", "marte", data=tmp_path)
     assert "não há votos no tópico marte" in refused.stderr.lower()
+
+
+def test_the_pages_image_says_where_the_ranking_is_computed(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    code = """
+from melancia.cli import main
+sys.argv[1:] = ["votes", "ranking"]
+main()
+"""
+    done = run_in_image("app", code, MELANCIA_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert "Este comando precisa do pacote statsmodels" in done.stderr
+    assert "docker compose exec worker python -m melancia" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -20,6 +20,7 @@ from melancia.launcher.gate import MAX_BODY_BYTES
 from melancia.records import JobState
 from melancia.settings import LauncherSettings, Settings, load_launcher_settings
 from melancia.store import Store
+from tests.images import run_in_image
 from tests.jobs.helpers import TOKEN
 
 REPOSITORY = Path(__file__).parents[2]
@@ -312,32 +313,14 @@ def test_it_imports_nothing_that_its_image_lacks() -> None:
     assert "docker" in loaded
 
 
-# Only what is locked for the image can be imported, as if nothing else were installed.
-ONLY_LOCKED = """
-import sys
-from importlib.metadata import packages_distributions
-locked = set(sys.argv[1].split(","))
-missing = {
-    name for name, owners in packages_distributions().items()
-    if not {owner.lower().replace("_", "-") for owner in owners} & locked
-} - {"melancia"}
-
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in missing:
-            raise ModuleNotFoundError(name, name=name)
-
-sys.meta_path.insert(0, Missing())
+ENTRANCE = """
 from melancia.launcher.__main__ import main
 sys.stdout.write(f"{len(missing)} {main.__name__}")
 """
 
 
 def test_its_image_has_all_that_it_needs() -> None:
-    lines = (REPOSITORY / "requirements" / "launcher.txt").read_text("utf-8").splitlines()
-    locked = ",".join(line.partition("==")[0] for line in lines if "==" in line)
-    command = [sys.executable, "-c", ONLY_LOCKED, locked]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    done = run_in_image("launcher", ENTRANCE)
     assert done.returncode == 0, done.stderr
     missing, imported = done.stdout.split()
     assert int(missing) > 50
