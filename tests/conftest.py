@@ -16,6 +16,7 @@ from melancia.index.vectors import open_vectors
 from melancia.knowledge.embed import compute_missing
 from melancia.knowledge.ingest import ingest
 from tests.postgres import create_database, server
+from tests.worker_process import Process, Start
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("melancia", deadline=None)
@@ -62,6 +63,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'melancia.db'}"
     return create_database(request.getfixturevalue("postgres"), uuid4().hex)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers, and leaves none behind."""
+    made: list[Process] = []
+
+    def begin(name: str, variables: dict[str, str]) -> Process:
+        made.append(Process(tmp_path, name, variables))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait(timeout=20)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from melancia.store.schedule import RunState
 from melancia.store.tables import schedule_runs
 from melancia.worker import Pace, Worker
 from tests.jobs.helpers import fake_package
-from tests.test_worker import Process, environment, once, until
+from tests.worker_process import Start, environment, once, until
 
 EVERY_MINUTE = "* * * * *"
 QUICK = Pace(lead=0.2, heartbeat=5, schedule=0.2, guard=60, score=60, arena=60, pulls=60)
@@ -33,22 +33,6 @@ def store(url: str) -> Iterator[Store]:
     made = Store.open(url)
     yield made
     made.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[str, dict[str, str]], Process]]:
-    """Starts workers, and leaves none behind."""
-    made: list[Process] = []
-
-    def begin(name: str, variables: dict[str, str]) -> Process:
-        made.append(Process(tmp_path, name, variables))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait(timeout=20)
 
 
 def seen(store: Store, cron: str = EVERY_MINUTE, minutes: float = 3) -> None:
@@ -186,9 +170,7 @@ def test_a_job_that_the_worker_queued_is_run_by_whoever_looks_at_the_table(
     store.close()
 
 
-def test_a_lone_worker_runs_the_report_itself(
-    tmp_path: Path, start: Callable[[str, dict[str, str]], Process]
-) -> None:
+def test_a_lone_worker_runs_the_report_itself(tmp_path: Path, start: Start) -> None:
     url = f"sqlite:///{tmp_path / 'melancia.db'}"
     store = Store.open(url)
     seen(store)

@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -28,8 +27,8 @@ from tests.ports import free_port
 from tests.postgres import create_database
 from tests.standins.ollama import OllamaStandin
 from tests.store.samples import answered, question
+from tests.worker_process import Start, environment, once, until
 
-ROOT = Path(__file__).parents[1]
 MODEL = "llama3.2:3b"
 QUICK = Pace(export=0.2, pulls=0.3, placement=600, settle=0.2, lead=0.2, heartbeat=0.2)
 
@@ -48,70 +47,6 @@ def ollama() -> Iterator[OllamaStandin]:
     """A server without a model."""
     with OllamaStandin(models=[]) as running:
         yield running
-
-
-def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
-    """That of a process of its own."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "MELANCIA_DATA_DIR": str(tmp_path),
-        "MELANCIA_DATABASE_URL": url,
-        "MELANCIA_VARIANT": "extractive",
-        "MLFLOW_TRACKING_URI": "",  # MLflow's client leaves its address in our own environment
-        **more,
-    }
-
-
-def until(true: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """Wait for it; what it gave."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"never happened: {what}")
-
-
-class Process:
-    """``melancia worker`` in a process of its own."""
-
-    def __init__(self, folder: Path, name: str, variables: dict[str, str]) -> None:
-        self.log = folder / f"{name}.log"
-        with self.log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "melancia", "worker"],
-                cwd=folder,
-                env=variables,
-                stdout=file,
-                stderr=file,
-            )
-
-    def says(self, words: str) -> bool:
-        """Whether its log has these words."""
-        assert self.process.poll() is None, self.log.read_text()
-        return words in self.log.read_text()
-
-    def end(self, number: int) -> int:
-        """Send a signal; the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(timeout=20)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[str, dict[str, str]], Process]]:
-    """Starts workers, and leaves none behind."""
-    made: list[Process] = []
-
-    def begin(name: str, variables: dict[str, str]) -> Process:
-        made.append(Process(tmp_path, name, variables))
-        return made[-1]
-
-    yield begin
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait(timeout=20)
 
 
 def test_the_lock_has_one_holder_and_is_given_up(url: str) -> None:
@@ -167,7 +102,7 @@ def test_a_worker_that_lost_its_lock_waits_and_comes_back(postgres: sa.URL, tmp_
 
 
 def test_a_second_worker_waits_and_takes_over_when_the_first_is_killed(
-    url: str, tmp_path: Path, start: Callable[[str, dict[str, str]], Process]
+    url: str, tmp_path: Path, start: Start
 ) -> None:
     variables = environment(tmp_path, url)
     first = start("first", variables)
@@ -182,9 +117,7 @@ def test_a_second_worker_waits_and_takes_over_when_the_first_is_killed(
     assert "Traceback" not in second.log.read_text()
 
 
-def test_a_signal_that_another_thread_receives_ends_it(
-    tmp_path: Path, start: Callable[[str, dict[str, str]], Process]
-) -> None:
+def test_a_signal_that_another_thread_receives_ends_it(tmp_path: Path, start: Start) -> None:
     """The kernel may give a signal to any thread of a process; Python acts on it in the first one."""
     running = start("only", environment(tmp_path, f"sqlite:///{tmp_path}/melancia.db"))
     until(lambda: running.says("at work:"), "it works")
@@ -201,7 +134,7 @@ def test_a_whole_life_on_real_servers(
     tmp_path: Path,
     mlflow_server: MlflowServer,
     ollama: OllamaStandin,
-    start: Callable[[str, dict[str, str]], Process],
+    start: Start,
 ) -> None:
     store = Store.open(url)
     # More than a batch, so that the rest must follow without waiting.
@@ -339,20 +272,6 @@ def test_once_does_a_round_of_everything_and_refuses_a_second_worker(
     done = Worker(settings, store).once()
     assert done.export is None
     assert [(row.model, row.state, row.gpu_share) for row in done.models] == [(MODEL, ModelState.READY, 1.0)]
-
-
-def once(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``melancia worker --once``."""
-    given = environment(folder, f"sqlite:///{folder / 'melancia.db'}", **variables)
-    return subprocess.run(
-        [sys.executable, "-m", "melancia", "worker", "--once"],
-        cwd=folder,
-        env=given,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_the_command_sums_up_in_portuguese_and_fails_when_something_did(
