@@ -26,22 +26,18 @@ from melancia.records import (
     PolicyMode,
     Retrieved,
     Token,
-    Variant,
     new_id,
 )
-from melancia.settings import load_settings
 from melancia.ui import follow_up, render
-from tests.conftest import KNOWLEDGE
 from tests.standins.ollama import OllamaStandin
+from tests.two_models import NAMES, QUESTION, A, B, open_two
 
-QUESTION = "Como ganho a buy box no Mercado Livre?"
-A, B = Variant("ollama", "a:1b"), Variant("ollama", "b:1b")
 DRAFT, FINAL = "Preço e prazo [1].", "Preço final, prazo e reputação [1][2]."
 
 
 @pytest.fixture(scope="module")
 def ollama() -> Iterator[OllamaStandin]:
-    with OllamaStandin(models=["a:1b", "b:1b"]) as server:
+    with OllamaStandin(models=list(NAMES)) as server:
         yield server
 
 
@@ -53,21 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runtime(folder: Path, tmp_path: Path, ollama: OllamaStandin) -> Iterator[Runtime]:
     """The application with a hybrid experiment."""
-    settings = load_settings(
-        _env_file=None,
-        data_dir=folder,
-        database_url=f"sqlite:///{tmp_path / 'melancia.db'}",
-        knowledge_dir=KNOWLEDGE,
-        variant="ollama:a:1b",
-        ollama_base_url=ollama.url,
-        rating_prompt=1.0,
-    )
     ollama.reset()
     ollama.set_script(DRAFT)
     ollama.set_script(FINAL, model="b:1b")
-    made = Runtime.open(settings)
-    made.index.ensure_ingested()
-    made.index.compute_vectors()
+    made = open_two(folder, tmp_path, ollama, rating_prompt=1.0)
     arms = (Arm("A", A), Arm("B", B))
     policies.create(made.store, Policy("dois", arms, "", mode=PolicyMode.HYBRID, reason="ver"))
     yield made

@@ -33,21 +33,18 @@ from melancia.records import (
     new_id,
     utc_now,
 )
-from melancia.settings import load_settings
 from melancia.shadows import Shadows
-from tests.conftest import KNOWLEDGE
 from tests.standins.ollama import OllamaStandin
 from tests.standins.ollama.backends import Scripted
+from tests.two_models import NAMES, QUESTION, A, B, open_two
 
-QUESTION = "Como ganho a buy box no Mercado Livre?"
-A, B = Variant("ollama", "a:1b"), Variant("ollama", "b:1b")
 SHORT, LONG = "Preço e prazo [1].", "palavra " * 40 + "[1]."
 
 
 @pytest.fixture(scope="module")
 def ollama() -> Iterator[OllamaStandin]:
     """Both models on one server, at 50 words a second."""
-    with OllamaStandin(Scripted(token_delay=0.02), models=["a:1b", "b:1b"]) as server:
+    with OllamaStandin(Scripted(token_delay=0.02), models=list(NAMES)) as server:
         yield server
 
 
@@ -65,21 +62,9 @@ def runtime(
 ) -> Iterator[Runtime]:
     """The application with shadows at work, its store fresh."""
     monkeypatch.setattr(shadows, "_QUIET", 0.05)
-    settings = load_settings(
-        _env_file=None,
-        data_dir=folder,
-        database_url=f"sqlite:///{tmp_path / 'melancia.db'}",
-        knowledge_dir=KNOWLEDGE,
-        variant="ollama:a:1b",
-        ollama_base_url=ollama.url,
-        cache=False,
-        total_timeout=120,
-    )
     ollama.reset()
     ollama.set_script(SHORT)
-    made = Runtime.open(settings)
-    made.index.ensure_ingested()
-    made.index.compute_vectors()
+    made = open_two(folder, tmp_path, ollama, cache=False, total_timeout=120)
     made.start_experiments()
     yield made
     ollama.faults.clear()
@@ -353,18 +338,8 @@ def test_without_a_start_nothing_answers_out_of_sight(
     folder: Path, tmp_path: Path, ollama: OllamaStandin
 ) -> None:
     """As a command does, which ends with its answer."""
-    settings = load_settings(
-        _env_file=None,
-        data_dir=folder,
-        database_url=f"sqlite:///{tmp_path / 'melancia.db'}",
-        knowledge_dir=KNOWLEDGE,
-        variant="ollama:a:1b",
-        ollama_base_url=ollama.url,
-        cache=False,
-    )
-    made = Runtime.open(settings)
+    made = open_two(folder, tmp_path, ollama, cache=False)
     try:
-        made.index.compute_vectors()
         begun(made)
         ollama.reset()
         ollama.set_script(SHORT)
