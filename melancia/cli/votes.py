@@ -1,13 +1,11 @@
 """``votes``: the arena's votes, exported and ranked."""
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from melancia.cli.feedback import export_format
+from melancia.cli.exporting import Format, Output, format_of, send
 from melancia.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -24,25 +22,14 @@ def _group() -> None:
 
 
 @app.command("export")
-def export(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Arquivo .csv ou .jsonl; sem ele, a saída padrão.")
-    ] = None,
-    fmt: Annotated[str | None, typer.Option("--format", help="csv ou jsonl.")] = None,
-) -> None:
+def export(output: Output = None, fmt: Format = None) -> None:
     """Exporta os votos com pergunta, variantes exatas, respostas e medidas."""
     from melancia.store.duels import EXPORTED
-    from melancia.store.export import lines, write
 
-    chosen = export_format(output, fmt)
+    chosen = format_of(output, fmt)
     store = _open()
     try:
-        if output is None:
-            for line in lines(store.votes.export(), chosen, EXPORTED):
-                sys.stdout.write(line)
-        else:
-            count = write(store.votes.export(), output, chosen, EXPORTED)
-            typer.echo(f"{count} {'voto' if count == 1 else 'votos'} em {output}.")
+        send(store.votes.export(), output, chosen, EXPORTED, ("voto", "votos"))
     finally:
         store.close()
 

@@ -118,7 +118,7 @@ def test_feedback_export(data: Path) -> None:
     (row,) = csv.DictReader(io.StringIO(printed.stdout))
     assert (row["question"], row["thumb"], row["comment"]) == (QUESTION, "1", "boa")
     done = run("feedback", "export", "-o", str(data / "a.jsonl"), data=data)
-    assert "1 avaliações" in done.stdout
+    assert "1 avaliação em" in done.stdout
     assert json.loads((data / "a.jsonl").read_text("utf-8"))["interaction_id"] == identifier
     refused = run("feedback", "export", "-o", str(data / "a.xlsx"), data=data)
     assert refused.returncode == 1
