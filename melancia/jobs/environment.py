@@ -32,6 +32,7 @@ NEEDED = frozenset(
         "huggingface_api_token",
         "huggingface_base_url",
         "ollama_base_url",
+        "expect_gpu",
         "log_level",
         "log_format",
         "mask_providers",

@@ -215,6 +215,9 @@ def _scrub(connection: sa.Connection, gone: frozenset[str]) -> dict[str, list[st
         rows = connection.execute(sa.select(table.c.id, *(table.c[name] for name in columns)))
         for row in rows.mappings().all():
             values = {name: _without(row[name], gone) for name in columns}
+            if "gaps" in values:
+                # What a question that was alone leaves says nothing.
+                values["gaps"] = [gap for gap in values["gaps"] if gap.get("label") or gap.get("examples")]
             if values != {name: row[name] for name in columns}:
                 connection.execute(table.update().where(table.c.id == row["id"]).values(values))
                 changed.setdefault(table.name, []).append(row["id"])

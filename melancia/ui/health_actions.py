@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from melancia.experiments import words
+from melancia.mlops.drift.words import ALONE
 from melancia.records import Action, ActionState, DriftReport
 from melancia.store import export
 from melancia.ui import benchmark_html as html
@@ -156,17 +157,17 @@ def _gap(gap: Mapping[str, Any]) -> str:
     label, count, examples = _parts(gap)
     asked = words.plural(count, "pergunta", "perguntas")
     lines = html.items(f"“{text(example)}”" for example in examples)
-    return f"<article><h5>{text(label)} <small>{asked}</small></h5>{lines}</article>"
+    return f"<article><h5>{text(label or ALONE)} <small>{asked}</small></h5>{lines}</article>"
 
 
 def _parts(gap: Mapping[str, Any]) -> tuple[str, int, Sequence[str]]:
-    """Label, count and examples of a group, whatever else it holds."""
+    """Label ("" for a question that is alone), count and examples of a group, whatever else it holds."""
     examples = [str(example) for example in gap.get("examples") or ()]
-    return str(gap.get("label") or "sem nome"), int(gap.get("count") or len(examples)), examples
+    return str(gap.get("label") or ""), int(gap.get("count") or len(examples)), examples
 
 
 def _rows(report: DriftReport) -> Iterator[Mapping[str, Any]]:
     for gap in biggest_first(report):
         label, count, examples = _parts(gap)
         for example in examples or ("",):
-            yield dict(zip(_COLUMNS, (label, count, example), strict=True))
+            yield dict(zip(_COLUMNS, (label or ALONE, count, example), strict=True))

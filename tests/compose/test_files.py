@@ -48,12 +48,17 @@ def test_an_override_is_chosen_in_the_env_file(tree: Path, override: str) -> Non
     text = (tree / ".env.example").read_text("utf-8")
     chosen = text.replace("COMPOSE_FILE=compose.yaml", f"COMPOSE_FILE=compose.yaml:{override}")
     (tree / ".env").write_text(chosen, "utf-8")
-    done = subprocess.run(
-        ["docker", "compose", "config"], cwd=tree, capture_output=True, text=True, check=True
-    )
-    assert 'MELANCIA_EXPECT_GPU: "true"' in done.stdout
-    assert ("driver: nvidia" in done.stdout) == (override == "compose.gpu.yaml")
-    assert ("/dev/kfd" in done.stdout) == (override == "compose.rocm.yaml")
+    services = understood(tree, "jobs")["services"]
+    told = {
+        name
+        for name, one in services.items()
+        if one.get("environment", {}).get("MELANCIA_EXPECT_GPU") == "true"
+    }
+    # The launcher passes it on to its jobs: a benchmark must not time a model that fell back to the CPU.
+    assert told == {"app", "worker", "launcher", "benchmark"}
+    ollama = json.dumps(services["ollama"])
+    assert ('"driver": "nvidia"' in ollama) == (override == "compose.gpu.yaml")
+    assert ("/dev/kfd" in ollama) == (override == "compose.rocm.yaml")
 
 
 def test_every_image_is_pinned(tree: Path) -> None:
@@ -65,9 +70,9 @@ def test_every_image_is_pinned(tree: Path) -> None:
     assert not [image for image in images if image.endswith(":latest") or ":" not in image]
 
 
-def observability(tree: Path) -> dict[str, Any]:
-    """Everything as Compose understands it, with the profile."""
-    command = ["docker", "compose", "--profile", "observability", "config", "--format", "json"]
+def understood(tree: Path, profile: str) -> dict[str, Any]:
+    """Everything as Compose understands it, with a profile."""
+    command = ["docker", "compose", "--profile", profile, "config", "--format", "json"]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     read: dict[str, Any] = json.loads(done.stdout)
@@ -79,7 +84,7 @@ def test_monitoring_starts_only_when_it_is_asked_for(tree: Path) -> None:
         ["docker", "compose", "config", "--services"], cwd=tree, capture_output=True, text=True, check=True
     )
     assert not {"prometheus", "grafana"} & set(plain.stdout.split())
-    assert {"prometheus", "grafana"} <= set(observability(tree)["services"])
+    assert {"prometheus", "grafana"} <= set(understood(tree, "observability")["services"])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_monitoring_starts_only_when_it_is_asked_for(tree: Path) -> None:
     ],
 )
 def test_monitoring_has_no_more_than_it_needs(tree: Path, name: str, port: int, networks: set[str]) -> None:
-    service = observability(tree)["services"][name]
+    service = understood(tree, "observability")["services"][name]
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert "cap_add" not in service
@@ -111,7 +116,7 @@ def test_monitoring_has_no_more_than_it_needs(tree: Path, name: str, port: int, 
 
 
 def test_only_those_who_scrape_and_show_are_on_their_networks(tree: Path) -> None:
-    read = observability(tree)
+    read = understood(tree, "observability")
     on = {
         network: {
             name for name, service in read["services"].items() if network in service.get("networks", {})
@@ -128,7 +133,7 @@ def test_only_those_who_scrape_and_show_are_on_their_networks(tree: Path) -> Non
 
 
 def test_the_secrets_of_monitoring_come_by_file(tree: Path) -> None:
-    services = observability(tree)["services"]
+    services = understood(tree, "observability")["services"]
     grafana = services["grafana"]["environment"]
     assert grafana["GF_AUTH_ANONYMOUS_ENABLED"] == grafana["GF_USERS_ALLOW_SIGN_UP"] == "false"
     assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/grafana/admin"

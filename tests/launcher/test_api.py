@@ -44,7 +44,6 @@ NOT_FOR_JOBS = {
     "questions_per_minute",
     "max_question_chars",
     "worker_heartbeat_file",
-    "expect_gpu",
     "pull_models",
     "variant_a",
     "variant_b",

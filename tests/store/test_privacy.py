@@ -93,7 +93,8 @@ def test_an_erased_user_leaves_nothing_that_names_them(store: Store) -> None:
     duel(store, "ana")
     duel(store, "bia")
     gap = {"label": "imposto", "count": 2, "examples": ["Meu CPF é [CPF] e o ACOS subiu", "E o ROAS?"]}
-    kept = report(store, done.id, other.id, gaps=(gap,))
+    alone = {"label": "", "count": 1, "examples": ["Meu CPF é [CPF] e o ACOS subiu"], "ids": [done.id]}
+    kept = report(store, done.id, other.id, gaps=(gap, alone))
     store.jobs.add(Job("ingest", {}, "ana"))
     made = store.privacy.erase("ana", "hash-de-ana", "admin")
     assert made.removed == {
@@ -114,7 +115,8 @@ def test_an_erased_user_leaves_nothing_that_names_them(store: Store) -> None:
     assert store.get(other.id).question == "E o ROAS?"
     assert store.feedback(other.id, "bia") is not None
     assert store.reports.get(kept).findings[0].examples == (other.id,)
-    assert store.reports.get(kept).gaps[0]["examples"] == ["E o ROAS?"]
+    (left_gap,) = store.reports.get(kept).gaps
+    assert left_gap["examples"] == ["E o ROAS?"]
     [action] = store.reports.actions()
     assert action.detail["examples"] == [other.id]
     assert store.votes.count() == 1

@@ -223,7 +223,7 @@ def test_the_biggest_gap_is_first_and_the_csv_runs_nothing() -> None:
     ]
     assert "nenhuma pergunta se repetiu" in actions.gaps(seeds.calm(), reader=True)
     odd = replace(seeds.report(), gaps=({"count": 2}, {"label": None, "examples": None}))
-    assert actions.gaps_csv(odd).count("sem nome") == 2
+    assert actions.gaps_csv(odd).count("sem outra parecida") == 2
     assert actions.gaps(odd, reader=True).count("<article") == 2
 
 

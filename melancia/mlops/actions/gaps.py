@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from melancia.masking import mask
+from melancia.mlops.drift.words import ALONE
 from melancia.records import DriftReport
 from melancia.store.export import write as write_table
 
@@ -27,7 +28,7 @@ def _rows(report: DriftReport) -> Iterator[dict[str, Any]]:
     for gap in report.gaps:
         for example in gap["examples"] or ("",):
             yield {
-                "grupo": mask(str(gap["label"])),
+                "grupo": mask(str(gap["label"])) or ALONE,
                 "perguntas": gap["count"],
                 "exemplo": mask(str(example)),
             }

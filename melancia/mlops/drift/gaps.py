@@ -16,7 +16,6 @@ from melancia.text import fold, normalise
 
 _GROUPS = 30
 _EXAMPLES = 5
-_LABEL_CHARS = 80
 _ENOUGH = 20  # vectors that a middle can be taken from; without it all questions look alike
 
 
@@ -29,9 +28,10 @@ def gaps(
 ) -> list[dict[str, Any]]:
     """The unanswered questions of ``window`` in groups, the largest first; plain JSON values.
 
-    A group has its ``label``, the ``count`` of its questions, how many of them are ``out_of_scope``, and
-    ``examples`` (masked, the commonest first) with their interaction ``ids``. Looked at are those that are
-    among the embedded ones, and with ``embeddings`` ``most`` others too. Raises EmbeddingError.
+    A group has its ``label`` ("" for a question that is alone), the ``count`` of its questions, how many of
+    them are ``out_of_scope``, and ``examples`` (masked, the commonest first) with their interaction ``ids``.
+    Looked at are those that are among the embedded ones, and with ``embeddings`` ``most`` others too. Raises
+    EmbeddingError.
     """
     places, vectors = _unanswered(window, embeddings, most, go_on)
     if not len(places):
@@ -76,10 +76,11 @@ def _grouped(
 
 
 def _named(found: Sequence[Sequence[str]], answered: Sequence[str]) -> list[str]:
-    """A group of several questions has a label, a question that is alone is its own."""
+    """A group of several questions has a label. A question that is alone has none: labels are shown where
+    nobody's own words may be, and outlive whoever asked."""
     several = [len(set(map(_plain, texts))) > 1 for texts in found]
     made = iter(labels([texts for texts, many in zip(found, several, strict=True) if many], answered))
-    return [next(made) if many else _shortened(texts[0]) for texts, many in zip(found, several, strict=True)]
+    return [next(made) if many else "" for many in several]
 
 
 def _gap(window: Window, places: NDArray[np.int64], label: str) -> dict[str, Any]:
@@ -104,8 +105,3 @@ def _answered(window: Window) -> list[str]:
 
 def _plain(text: str) -> str:
     return fold(normalise(text))
-
-
-def _shortened(text: str) -> str:
-    text = normalise(text)
-    return text if len(text) <= _LABEL_CHARS else f"{text[: _LABEL_CHARS - 1].rstrip()}…"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from melancia.mlops.drift.words import SEVERITY, STATUS, shown, title, whole
+from melancia.mlops.drift.words import ALONE, SEVERITY, STATUS, shown, title, whole
 from melancia.records import DriftReport, Finding
 from melancia.text import decimal
 
@@ -35,8 +35,11 @@ def lines(report: DriftReport) -> list[str]:
     if untested:
         found += ["", f"Não testado ({len(untested)}):", *(f"  {one.message}" for one in untested)]
     if report.gaps:
+        named = [gap for gap in report.gaps if gap["label"]]
+        alone = sum(int(gap["count"]) for gap in report.gaps if not gap["label"])
         found += ["", "Perguntas sem resposta na base:"]
-        found += [f"  {gap['label']}: {whole(int(gap['count']))}" for gap in report.gaps[:_GAPS]]
+        found += [f"  {gap['label']}: {whole(int(gap['count']))}" for gap in named[:_GAPS]]
+        found += [f"  {ALONE}: {whole(alone)}"] if alone else []
     if report.notes:
         found += ["", "Notas:", *(f"  {note}" for note in report.notes)]
     return found

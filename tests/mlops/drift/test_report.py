@@ -27,7 +27,12 @@ from tests.mlops.drift.test_checks import changed
 from tests.ports import free_port
 
 PAIR = windows(World(400, 100), np.random.default_rng(1), slower(1.0))
-REPORT = build(*PAIR, TOPICS, gaps=({"label": "frete", "count": 3, "examples": []},), notes=("nota",))
+GAPS = (
+    {"label": "frete", "count": 3, "examples": []},
+    {"label": "", "count": 1, "examples": ["Como abro uma MEI?"]},
+    {"label": "", "count": 2, "examples": ["Emite boleto?"]},
+)
+REPORT = build(*PAIR, TOPICS, gaps=GAPS, notes=("nota",))
 
 
 def cut(window: Window, rows: int) -> Window:
@@ -49,10 +54,13 @@ def test_a_report_says_what_changed_and_keeps_every_test() -> None:
         "1.600 interações",
         "Tempo de resposta",
         "frete: 3",
+        "sem outra parecida: 3",
         "nota",
     ):
         assert part in said
     assert "Não testado" in said
+    for written in (said, markdown(REPORT), page(REPORT, "")):
+        assert not {"MEI", "boleto"} & set(re.findall(r"\w+", written)), "nobody's own words"
 
 
 def test_the_same_windows_give_the_same_report() -> None:
