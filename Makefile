@@ -13,12 +13,13 @@ run: $(VENV)/.app
 
 setup: $(VENV)/.installed
 
-$(VENV)/.app: requirements/jobs.txt
+$(VENV)/.app: requirements/jobs.txt scripts/melancia
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "É preciso Python 3.11 ou mais novo."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || { echo "Falta o módulo venv. No Debian/Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Instalando as dependências (só na primeira vez, cerca de um minuto)…"
 	@$(PIP) -r requirements/jobs.txt
+	@install -m 755 scripts/melancia $(BIN)/melancia
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.app requirements/dev.txt requirements/test-model.txt

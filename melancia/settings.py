@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         None,
         validation_alias="MLFLOW_TRACKING_URI",
-        description="Servidor MLflow, como http://mlflow:5000; vazio: só os benchmarks, em DATA_DIR/mlflow.",
+        description="Servidor MLflow, como http://mlflow:5000; vazio: só benchmarks e relatórios de saúde, "
+        "em DATA_DIR/mlflow.",
     )
     mlflow_public_url: str = Field(
         "http://localhost:5000", description="Endereço do MLflow para o navegador, usado nos links da página."
@@ -76,7 +77,8 @@ class Settings(BaseSettings):
     pgpassfile: Path | None = Field(
         None,
         validation_alias="PGPASSFILE",
-        description="Arquivo de senhas do PostgreSQL, lido pelo seu driver e repassado às tarefas.",
+        description="Arquivo de senhas do PostgreSQL, lido do ambiente pelo seu driver e repassado às "
+        "tarefas.",
     )
 
     host: str = Field("127.0.0.1", description="Endereço em que a página é servida.")
@@ -86,8 +88,9 @@ class Settings(BaseSettings):
     )
     admins: str = Field(
         "",
-        description="Quem administra a base: nomes de MELANCIA_AUTH, com vírgulas, ou * (todos); vazio: quem "
-        "abre a página na própria máquina, se ela não for publicada nem tiver acesso da equipe.",
+        description="Quem administra a base, os benchmarks, os experimentos e as ações: nomes de "
+        "MELANCIA_AUTH, com vírgulas, ou * (todos); vazio: quem abre a página na própria máquina, se ela não "
+        "for publicada nem tiver acesso da equipe; na pilha do Docker, todos.",
     )
     secret_key: SecretStr | None = Field(
         None, description="Chave que assina o cookie; vazio: gerada em DATA_DIR."
@@ -170,7 +173,9 @@ class Settings(BaseSettings):
         description="Endereço dos Inference Providers.",
     )
     ollama_base_url: str = Field(
-        "http://127.0.0.1:11434", validation_alias="OLLAMA_BASE_URL", description="Endereço do Ollama."
+        "http://127.0.0.1:11434",
+        validation_alias="OLLAMA_BASE_URL",
+        description="Endereço do Ollama; na pilha do Docker, sempre o do serviço ollama.",
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -79,7 +79,7 @@ def main() -> None:
             raise
         typer.echo(f"Erro: Este comando precisa do pacote {package}, que não está instalado aqui.", err=True)
         typer.echo(
-            "Na pilha, rode-o no worker: `docker compose exec worker python -m melancia …`. "
+            "Na pilha, rode-o no worker: `docker compose exec worker melancia …`. "
             "Fora dela, `make setup` instala tudo.",
             err=True,
         )

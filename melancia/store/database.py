@@ -89,7 +89,7 @@ def _migrate(engine: sa.Engine, file: Path | None) -> None:
             command.upgrade(config, "head")
         except (CommandError, ResolutionError) as error:
             raise StoreError(
-                "O banco de dados foi criado por uma versão mais nova do MelâncIA.",
+                "O banco de dados foi criado por uma versão mais nova da MelâncIA.",
                 "Atualize o projeto (git pull && make setup) ou aponte MELANCIA_DATA_DIR para outra pasta.",
             ) from error
 

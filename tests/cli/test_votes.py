@@ -130,5 +130,5 @@ main()
     done = run_in_image("app", code, MELANCIA_DATA_DIR=str(tmp_path))
     assert done.returncode == 1
     assert "Este comando precisa do pacote statsmodels" in done.stderr
-    assert "docker compose exec worker python -m melancia" in done.stderr
+    assert "docker compose exec worker melancia" in done.stderr
     assert "Traceback" not in done.stderr

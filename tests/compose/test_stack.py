@@ -188,12 +188,12 @@ def test_what_a_person_asked_is_erased_everywhere(stack: Stack) -> None:
         page.get_by_text("Opções e como funciona").click()
         code = page.locator("#meu-codigo code").first.inner_text().strip()
     stack.until(lambda: code in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is there")
-    done = stack.inside("app", "python", "-m", "melancia", "privacy", "erase", code, "--yes")
+    done = stack.inside("app", "melancia", "privacy", "erase", code, "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     stack.until(
         lambda: code not in {trace["tags"].get("user") for trace in traces(stack)}, "the trace is gone", 300
     )
-    again = stack.inside("app", "python", "-m", "melancia", "privacy", "export", code)
+    again = stack.inside("app", "melancia", "privacy", "export", code)
     assert again.returncode == 1
 
 
@@ -212,7 +212,7 @@ def test_mlflow_away_costs_an_answer_nothing_and_loses_nothing(stack: Stack) -> 
     stack.compose("kill", "mlflow")
     with chatting(stack) as page:
         ask(page, "O que é ACOS?")
-    told = " ".join(stack.inside("worker", "python", "-m", "melancia", "doctor").stdout.split())
+    told = " ".join(stack.inside("worker", "melancia", "doctor").stdout.split())
     assert "1 interação esperando" in told or "1 interações esperando" in told, told
     assert "docker compose up -d mlflow" in told
     stack.compose("up", "--detach", "--wait", "--no-build", "mlflow")
