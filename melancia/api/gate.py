@@ -8,11 +8,11 @@ import json
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from melancia.settings import Settings
@@ -45,8 +45,12 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cross-origin-opener-policy": "same-origin",
 }
-# Handlers can be called by name here, files can be left, and the API is described: nobody needs it.
-_CLOSED = ("call", "api", "info", "openapi", "upload", "upload_progress", "mcp", "proxy=", "reload")
+# Handlers can be called by name here, files can be left, conversations written to disk for whoever has the
+# link, and the API is described: nobody needs it.
+_CLOSED = frozenset(
+    """call api info openapi upload upload_progress mcp proxy= reload deep_link process_recording dev token
+    vibe-edit undo-vibe-edit vibe-code vibe-starter-queries runs run-history profiling""".split()
+)
 _SENDING = ("upload", "upload_progress")
 _JOIN = "/gradio_api/queue/join"
 _MAX_TRACKED = 10_000
@@ -96,7 +100,7 @@ class KnownOrigins:
             await _refuse(
                 scope, send, 421, "Este endereço não é conhecido. Inclua-o em MELANCIA_ALLOWED_ORIGINS."
             )
-        elif origin and origin not in self._origins and urlsplit(origin).netloc != host:
+        elif origin and origin not in self._origins and _netloc(origin) != host:
             await _refuse(scope, send, 403, "Pedido de outra página recusado (MELANCIA_ALLOWED_ORIGINS).")
         else:
             await self._app(scope, receive, send)
@@ -235,12 +239,16 @@ class QuestionLimit:
 
 
 def cookies(scope: Scope) -> Mapping[str, str]:
-    """The request's cookies; none when they cannot be read."""
+    """The request's cookies, also beside those of other programs of this host, which may have any form."""
+    return cookie_parser(Headers(scope=scope).get("cookie", ""))
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin; "" for one that is none."""
     try:
-        jar = SimpleCookie(Headers(scope=scope).get("cookie", ""))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _closed(path: str) -> bool:

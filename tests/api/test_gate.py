@@ -69,6 +69,17 @@ def test_a_forged_cookie_is_replaced(client: TestClient, runtime: Runtime) -> No
 
 
 @pytest.mark.parametrize(
+    "other",
+    ['prefs={"theme":"dark"}', "sem-nome", "nome=João".encode().decode("latin-1"), "path=1", "a=\x22"],
+)
+def test_another_programs_cookie_on_this_host_hides_nobody(client: TestClient, other: str) -> None:
+    mine = client.get("/").headers["set-cookie"].partition(";")[0]
+    client.cookies.clear()
+    answer = client.get("/", headers=[(b"cookie", f"{other}; {mine}".encode("latin-1"))])
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/gradio_api/info",
@@ -78,6 +89,11 @@ def test_a_forged_cookie_is_replaced(client: TestClient, runtime: Runtime) -> No
         "/gradio_api/upload",
         "/gradio_api/mcp/sse",
         "/gradio_api/proxy=http://example.com",
+        "/gradio_api/deep_link?session_hash=abc",
+        "/gradio_api/process_recording",
+        "/gradio_api/dev/reload",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/run-history/records",
         "/monitoring",
         "/monitoring/summary",
         "/docs",
@@ -89,7 +105,7 @@ def test_what_the_page_does_not_use_is_closed(client: TestClient, path: str, met
     assert client.request(method, path).status_code in (404, 405)
 
 
-@pytest.mark.parametrize("origin", ["https://malvado.example", "http://localhost:1", "null"])
+@pytest.mark.parametrize("origin", ["https://malvado.example", "http://localhost:1", "null", "http://["])
 def test_another_pages_request_is_refused_and_not_reflected(client: TestClient, origin: str) -> None:
     answer = client.post("/gradio_api/queue/join", json=JOIN, headers={"origin": origin})
     assert answer.status_code == 403
