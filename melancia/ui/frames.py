@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import time
 from collections.abc import AsyncGenerator
 from typing import TypeVar
@@ -20,17 +21,18 @@ async def frames(
     """
     gathered: list[T] = []
     due = 0.0
-    coming = asyncio.ensure_future(anext(events))
+    # One context for all steps: what a step says of its log lines holds for those after it.
+    context = contextvars.copy_context()
+    coming = _step(events, context)
     try:
         while True:
             wait = max(0.0, due - time.monotonic()) if gathered else silence
             await asyncio.wait({coming}, timeout=wait)
             if coming.done():
-                try:
-                    gathered.append(coming.result())
-                except StopAsyncIteration:
+                if not (event := coming.result()):
                     break
-                coming = asyncio.ensure_future(anext(events))
+                gathered += event
+                coming = _step(events, context)
             elif not gathered:
                 yield []
             if gathered and time.monotonic() >= due:
@@ -41,6 +43,18 @@ async def frames(
             yield gathered
     finally:
         coming.cancel()
-        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+        with contextlib.suppress(asyncio.CancelledError):
             await coming
         await events.aclose()
+
+
+def _step(events: AsyncGenerator[T, None], context: contextvars.Context) -> asyncio.Task[list[T]]:
+    """The next event, alone in a list; an empty one at the end."""
+
+    async def step() -> list[T]:
+        try:
+            return [await anext(events)]
+        except StopAsyncIteration:
+            return []
+
+    return asyncio.get_running_loop().create_task(step(), context=context)

@@ -1,6 +1,7 @@
 """Frames: nothing lost, nothing out of order, nothing withheld during a stall, the stream always closed."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -80,3 +81,20 @@ def test_silence_is_told_so_that_a_visitor_who_left_is_noticed() -> None:
         return seen
 
     assert asyncio.run(read()) == [[1], [], [], []]
+
+
+def test_what_one_step_sets_holds_for_the_next_and_for_nobody_else() -> None:
+    named = contextvars.ContextVar("named", default="")
+
+    async def stream() -> AsyncGenerator[str, None]:
+        yield named.get()
+        named.set("abc")
+        yield named.get()
+        await asyncio.sleep(0.01)
+        yield named.get()
+
+    async def collect() -> list[str]:
+        return [event async for frame in frames(stream(), 0.001) for event in frame]
+
+    assert asyncio.run(collect()) == ["", "abc", "abc"]
+    assert named.get() == ""
