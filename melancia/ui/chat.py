@@ -56,9 +56,11 @@ class Chat:
         user = self._user(request)
         if user is None:
             return chat_view.notice(_NO_USER), new_id(), gr.Row(visible=False), *HIDDEN
-        latest = await asyncio.to_thread(self._runtime.store.latest_conversation, user)
-        current = latest or new_id()
-        messages, thumbs = await self._messages(user, current)
+        try:
+            current = await self._known(user, "")
+            messages, thumbs = await self._messages(user, current)
+        except MelanciaError as error:
+            return chat_view.notice(_failed(error)), new_id(), gr.Row(visible=False), *HIDDEN
         following = await self._follow_up.shown(user, current)
         return chat_view.chat(messages, thumbs), current, gr.Row(visible=not messages), *following
 
@@ -74,7 +76,12 @@ class Chat:
         if user is None:
             yield chat_view.notice(_NO_USER), gr.Textbox(), gr.skip(), gr.skip(), *HIDDEN
             return
-        messages, thumbs = await self._messages(user, current)
+        try:
+            current = await self._known(user, current)
+            messages, thumbs = await self._messages(user, current)
+        except MelanciaError as error:
+            yield self._away(error, question)
+            return
         place = Growing([*messages, render.user_message(question)], thumbs, question)
         filters = Filters(marketplace=marketplace or None)
         asking = self._runtime.assistant.ask(
@@ -105,11 +112,16 @@ class Chat:
         if user is None:
             yield chat_view.notice(_NO_USER), gr.Textbox(), gr.skip(), gr.skip(), *HIDDEN
             return
-        draft = await asyncio.to_thread(self._follow_up.draft, user, current)
-        if draft is None:
-            yield await self._view(user, current), *await self._idle(user, current)
+        try:
+            current = await self._known(user, current)
+            draft = await asyncio.to_thread(self._follow_up.draft, user, current)
+            messages, thumbs = await self._messages(user, current)
+        except MelanciaError as error:
+            yield self._away(error, "")
             return
-        messages, thumbs = await self._messages(user, current)
+        if draft is None:
+            yield chat_view.chat(messages, thumbs), *await self._idle(user, current)
+            return
         place = Growing([*messages, render.final_message(None)], thumbs, "")
         ended: list[Interaction] = []
         following = self._runtime.finals.ask(draft, Filters(marketplace=marketplace or None))
@@ -131,7 +143,7 @@ class Chat:
                 async for message in growing:
                     yield place.chat(message), gr.Textbox(), *hidden
         except MelanciaError as error:
-            failed = f"⚠️ {render.inert(str(error))}"
+            failed = _failed(error)
         except Exception:
             code = new_id()[:8]
             logger.exception("answering failed (code %s)", code)
@@ -168,12 +180,21 @@ class Chat:
         user = self._user(request)
         if user is None:
             return gr.skip(), gr.Textbox(**IDLE), *HIDDEN
+        try:
+            current = await self._known(user, current)
+            await self._settled(user, current)
+            shown = await self._view(user, current)
+        except MelanciaError as error:
+            return chat_view.notice(_failed(error)), gr.Textbox(**IDLE), *HIDDEN
+        following = await self._follow_up.shown(user, current)
+        return shown, gr.Textbox(**IDLE), *following
+
+    async def _settled(self, user: str, current: str) -> None:
+        """Wait until the stopped answer is recorded. Raises StoreError."""
         until = time.monotonic() + _STOP_WAIT
         # The cancelled task records the end; it may have died before it could, so this only polls.
         while time.monotonic() < until and await asyncio.to_thread(self._running, user, current):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        following = await self._follow_up.shown(user, current)
-        return await self._view(user, current), gr.Textbox(**IDLE), *following
 
     async def rate(
         self, history: list[dict[str, Any]], liked: gr.LikeData, request: gr.Request
@@ -203,6 +224,7 @@ class Chat:
         if user is None:
             return gr.skip(), gr.skip(), None, chat_view.said(_NO_USER), gr.Row(visible=False)
         try:
+            current = await self._known(user, current)
             about = await asyncio.to_thread(self._follow_up.prompted, user, current)
             if about is not None:
                 await asyncio.to_thread(self._runtime.store.rate, Feedback(about.id, user, thumb=thumb))
@@ -260,6 +282,21 @@ class Chat:
         items = self._runtime.store.conversation(current, user)
         return bool(items) and items[-1][0].answer.finish_reason is FinishReason.RUNNING
 
+    async def _known(self, user: str, current: str) -> str:
+        """The page's conversation; the user's last one when Gradio has forgotten it, as it does in time.
+
+        Raises StoreError.
+        """
+        if current:
+            return current
+        latest = await asyncio.to_thread(self._runtime.store.latest_conversation, user)
+        return latest or new_id()
+
+    def _away(self, error: MelanciaError, question: str) -> tuple[Any, ...]:
+        """What there is to show when nothing can be read; the question stays in its box."""
+        box = gr.Textbox(value=question, **IDLE)
+        return chat_view.notice(_failed(error)), box, gr.skip(), gr.skip(), *HIDDEN
+
     async def _view(self, user: str, current: str) -> Any:
         return chat_view.chat(*await self._messages(user, current))
 
@@ -270,3 +307,7 @@ class Chat:
 
     def _user(self, request: gr.Request) -> str | None:
         return self._identity.user(request.cookies, request.headers.get("authorization", ""))
+
+
+def _failed(error: MelanciaError) -> str:
+    return f"⚠️ {render.inert(str(error))}"

@@ -35,8 +35,9 @@ def notice(text: str) -> Any:
 
 def said(text: str) -> Any:
     """The line below the chat; none without text."""
-    # Toasts are only shown by events of the queue, which these are not.
-    return gr.Markdown(value=render.inert(text), visible=bool(text))
+    # Toasts are only shown by events of the queue, which these are not. It is always there: a screen reader
+    # tells what changes in a place that it knows.
+    return gr.Markdown(value=render.inert(text))
 
 
 def rated(history: list[dict[str, Any]], liked: gr.LikeData) -> str | None:

@@ -1,4 +1,4 @@
-// Labels that Gradio writes in English whatever the language is.
+// Labels that Gradio writes in English whatever the language is, and notices that it tells no screen reader.
 (() => {
   document.documentElement.lang = "pt-BR";
   const words = {
@@ -6,7 +6,9 @@
     "Disliked": "Não gostei (marcado)",
     "chatbot conversation": "Conversa",
   };
+  const notices = ["aviso", "base-andamento", "tarefas-aviso", "bench-aviso", "exp-aviso", "saude-aviso"];
   const translate = (root) => {
+    for (const id of notices) document.getElementById(id)?.setAttribute("role", "status");
     for (const element of root.querySelectorAll("[title], [aria-label]")) {
       for (const name of ["title", "aria-label"]) {
         const word = words[element.getAttribute(name)];

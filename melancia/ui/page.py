@@ -104,7 +104,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
                     send = gr.Button(
                         "Enviar comentário", size="sm", variant="primary", elem_id="comentario-enviar"
                     )
-            said = gr.Markdown("", visible=False, elem_id="aviso", container=False)
+            said = gr.Markdown("", elem_id="aviso", container=False)
             box = gr.Textbox(
                 placeholder="Escreva sua pergunta…",
                 label="Pergunta",
@@ -118,7 +118,7 @@ def build_page(runtime: Runtime, identity: Identity) -> gr.Blocks:
             )
             with gr.Accordion("Opções e como funciona", open=False, elem_id="como-funciona"):
                 place = gr.Dropdown(
-                    [("todos", "")], value="", label="Buscar só em documentos de", elem_id="marketplace"
+                    _places(runtime), value="", label="Buscar só em documentos de", elem_id="marketplace"
                 )
                 about(page, identity)
         with gr.Tab("Arena", elem_id="aba-arena") as ring:
