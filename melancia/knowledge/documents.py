@@ -74,7 +74,13 @@ def parse(raw: bytes, suffix: str, path: Path | str, fallback_id: str, place: st
     Raises DocumentError with the reason when it cannot be indexed.
     """
     where = str(path)
-    content = read(raw, suffix, where)
+    try:
+        content = read(raw, suffix, where)
+    except DocumentError:
+        raise
+    except Exception as error:
+        # A damaged file makes its reader fail in any way; it must not keep the other documents out.
+        raise DocumentError(where, f"não pôde ser lido; está danificado? ({type(error).__name__})") from error
     front: dict[str, Any] = {}
     if suffix in _MARKDOWN:
         front, body = _split_front_matter(content.markdown, where)
@@ -108,7 +114,7 @@ def _split_front_matter(text: str, path: str) -> tuple[dict[str, Any], str]:
         raise DocumentError(path, "o cabeçalho começa com --- e não termina")
     try:
         front = yaml.safe_load(head) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that does not exist, say
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" perto da linha {line + 2}" if line is not None else ""
         raise DocumentError(path, f"o cabeçalho não é YAML válido{where}") from error

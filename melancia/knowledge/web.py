@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import httpx
 
@@ -65,7 +65,7 @@ def fetch(url: str, allowed: IsAllowed = is_public) -> Fetched:
         host, address = _resolved(current, allowed, url)
         try:
             answer = _get(current, host, address, url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise DocumentError(url, f"não respondeu ({type(error).__name__})") from error
         if isinstance(answer, Fetched):
             return answer
@@ -78,19 +78,20 @@ def pages(url: str, allowed: IsAllowed = is_public) -> tuple[list[str], Fetched 
 
     Raises InputError for an address of another scheme, DocumentError when it cannot be fetched.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.lower().startswith(("http://", "https://")):
         raise InputError(f"{url} não é um endereço http:// ou https://.", "Confira o endereço.")
     fetched = fetch(url, allowed)
     if fetched.media_type not in _XML and not urlsplit(fetched.url).path.endswith(".xml"):
         return [url], fetched
     found: list[str] = []
     for entry in _locations(fetched, url):
-        if urlsplit(entry).path.endswith(".xml"):
+        if _host(entry) and urlsplit(entry).path.endswith(".xml"):
             found += [page for page in _locations(fetch(entry, allowed), url) if not page.endswith(".xml")]
         else:
             found.append(entry)
     # A sitemap speaks for its own site only.
-    own = [page for page in dict.fromkeys(found) if urlsplit(page).hostname == urlsplit(fetched.url).hostname]
+    site = urlsplit(fetched.url).hostname
+    own = [page for page in dict.fromkeys(found) if _host(page) == site]
     if not own:
         raise DocumentError(url, "é um sitemap sem páginas do próprio site")
     return own[:MAX_PAGES], None
@@ -133,12 +134,12 @@ def _get(url: str, host: str, address: str, asked: str) -> Fetched | str:
     parts = urlsplit(url)
     literal = f"[{address}]" if ":" in address else address
     pinned = urlunsplit(parts._replace(netloc=f"{literal}:{parts.port}" if parts.port else literal))
-    headers = {"host": parts.netloc, "user-agent": _AGENT, "accept-encoding": "gzip, deflate"}
+    headers = {"host": _netloc(parts), "user-agent": _AGENT, "accept-encoding": "gzip, deflate"}
     with (
         httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client,
         client.stream("GET", pinned, headers=headers, extensions={"sni_hostname": host}) as response,
     ):
-        if response.is_redirect:
+        if response.has_redirect_location:
             return urljoin(url, response.headers["location"])
         if not response.is_success:
             raise DocumentError(asked, f"o servidor respondeu {response.status_code}")
@@ -149,6 +150,22 @@ def _get(url: str, host: str, address: str, asked: str) -> Fetched | str:
                 raise DocumentError(asked, f"é maior que {MAX_BYTES // 1_000_000} MB")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         return Fetched(url, media_type, bytes(body))
+
+
+def _netloc(parts: SplitResult) -> str:
+    """Host and port as they are asked for: names with accents in their ASCII form. Raises ValueError."""
+    if parts.netloc.isascii():
+        return parts.netloc
+    name = (parts.hostname or "").encode("idna").decode()
+    return f"{name}:{parts.port}" if parts.port else name
+
+
+def _host(url: str) -> str | None:
+    """An address's host; None when it has none, or is none."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _locations(fetched: Fetched, asked: str) -> list[str]:

@@ -176,3 +176,32 @@ def test_files_of_one_stem_do_not_collide(catalog: Catalog, folder: Path) -> Non
     (folder / "manual.md").write_text(f"# Manual\n\n{SENTENCE}\n", "utf-8")
     read(catalog, folder, "manual.txt", b"Outro texto que tambem deve ser encontrado por quem procura.")
     assert {document.id for document in catalog.documents()} == {"manual", "manual.txt"}
+
+
+def broken_docx() -> bytes:
+    """A DOCX whose text is no XML."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(docx(("Normal", SENTENCE)))) as whole, zipfile.ZipFile(made, "w") as part:
+        for name in whole.namelist():
+            part.writestr(name, b"<w:document" if name == "word/document.xml" else whole.read(name))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("b.docx", broken_docx()),
+        ("b.docx", docx(("Normal", SENTENCE))[:-30]),
+        ("b.pdf", pdf(SENTENCE).replace(b"/Length", b"/Filter /Fl /Length")),
+        ("b.md", f"---\nid: b\ndate: 2024-02-30\n---\n# B\n\n{SENTENCE}".encode()),
+        ("b.md", f"---\nid: {'[' * 5000}\n---\n# B\n\n{SENTENCE}".encode()),
+    ],
+)
+def test_a_damaged_file_keeps_no_other_out(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for whole in ("a.md", "c.md"):
+        (folder / whole).write_text(f"# {whole}\n\n{SENTENCE}", "utf-8")
+    (folder / name).write_bytes(content)
+    report = ingest(Catalog(tmp_path / "catalog.db"), [folder])
+    assert (report.added, [failure.path for failure in report.failures]) == (2, [str(folder / name)])

@@ -1,10 +1,12 @@
 """Pages and sitemaps: fetched, kept equal, and never a way into the own network."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -194,3 +196,43 @@ def test_no_private_address_is_public_in_any_spelling(net: object, offset: int, 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
 def test_public_addresses_are(address: str) -> None:
     assert is_public(address)
+
+
+@pytest.mark.parametrize("status", [300, 304])
+def test_a_redirect_to_nowhere_is_a_failure(site: Site, status: int) -> None:
+    site.answers["/x"] = (status, "", b"")
+    with pytest.raises(DocumentError, match=f"respondeu {status}|não respondeu|não é válido|vezes demais"):
+        fetch(f"{site.url}/x", only_this)
+
+
+@pytest.mark.parametrize("target", ["http://[x", "http://a b/", "//"])
+def test_a_redirect_to_no_address_is_a_failure(site: Site, target: str) -> None:
+    site.answers["/x"] = (302, target, b"")
+    with pytest.raises(DocumentError):
+        fetch(f"{site.url}/x", only_this)
+
+
+def test_one_bad_address_does_not_cost_a_sitemap(catalog: Catalog, site: Site) -> None:
+    site.answers["/a"] = (200, HTML, PAGE.encode())
+    places = "".join(f"<url><loc>{place}</loc></url>" for place in ("http://[x", f"{site.url}/a"))
+    site.answers["/sitemap.xml"] = (200, "application/xml", f"<urlset>{places}</urlset>".encode())
+    assert take(catalog, f"{site.url}/sitemap.xml").added == 1
+
+
+def test_an_address_that_is_none_is_named(catalog: Catalog) -> None:
+    (failure,) = take(catalog, "http://[foo").failures
+    assert "não é válido" in failure.reason
+
+
+def test_a_name_with_accents_is_asked_for_in_ascii(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.answers["/"] = (200, HTML, b"ok")
+    port = site.server.server_port
+
+    known = socket.getaddrinfo
+
+    def resolve(host: str, *more: Any, **named: Any) -> Any:
+        return known("127.0.0.1" if host == "promoção.com.br" else host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert fetch(f"http://promoção.com.br:{port}/", only_this).body == b"ok"
+    assert site.hosts == [f"xn--promoo-7ta5a.com.br:{port}"]
