@@ -349,4 +349,7 @@ def _refuse_unknown() -> None:
 def _dotenv_names() -> set[str]:
     from dotenv import dotenv_values
 
-    return {name for name in dotenv_values(".env") if name.startswith(_PREFIX)}
+    try:
+        return {name for name in dotenv_values(".env") if name.startswith(_PREFIX)}
+    except UnicodeDecodeError as error:
+        raise SettingsError("O arquivo .env não está em UTF-8.", "Salve-o de novo em UTF-8.") from error

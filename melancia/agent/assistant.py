@@ -193,7 +193,8 @@ class Assistant:
         yield Finished(done)
 
     def _accept(self, question: str) -> str:
-        text = question.replace("\x00", "").strip()
+        # What is no text (half of a character, as a terminal of another encoding sends it) cannot be stored.
+        text = question.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").strip()
         if not text:
             raise InputError("A pergunta está vazia.", "Escreva o que deseja saber.")
         limit = self._settings.max_question_chars

@@ -45,6 +45,7 @@ def export_(
         return
     try:
         output.touch(0o600)
+        output.chmod(0o600)  # also one that was there
         output.write_text(text, "utf-8")
     except OSError as error:
         raise InputError(f"{output} não pôde ser escrito.", "Confira a pasta e as permissões.") from error

@@ -1,5 +1,6 @@
 """Examines an installation: what works, what does not, and what to do about it."""
 
+import logging
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,8 @@ _GB = 1_000_000_000
 _DISK_WARNING, _DISK_ERROR = 5 * _GB, 1 * _GB
 _GPU_TIMEOUT = 5  # seconds
 
+logger = logging.getLogger(__name__)
+
 
 def check(settings: Settings) -> list[Finding]:
     """Every finding. Changes nothing: what does not exist yet is not created. Never raises MelanciaError."""
@@ -54,6 +57,11 @@ def check(settings: Settings) -> list[Finding]:
             findings += examine()
         except MelanciaError as error:
             findings.append(Finding(name, "error", error.message, error.remedy))
+        except Exception as error:
+            # What one examination trips over must not hide what the others found.
+            logger.exception("examining %s failed", name)
+            said = f"o exame falhou ({type(error).__name__})"
+            findings.append(Finding(name, "error", said, "Veja os outros achados e o registro."))
     return findings
 
 
@@ -235,15 +243,17 @@ def _variant(settings: Settings) -> Iterator[Finding]:
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.settimeout(1)
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
         taken = probe.connect_ex((host, settings.port)) == 0
+    name = f"[{host}]" if ":" in host else host
     place = f"{settings.host}:{settings.port}"
     if not taken:
         yield Finding("Porta", "ok", f"{place} livre")
-    elif _is_melancia(f"http://{host}:{settings.port}/healthz"):
-        yield Finding("Porta", "ok", f"a MelâncIA já responde em http://{host}:{settings.port}")
+    elif _is_melancia(f"http://{name}:{settings.port}/healthz"):
+        yield Finding("Porta", "ok", f"a MelâncIA já responde em http://{name}:{settings.port}")
     else:
         yield Finding(
             "Porta", "warning", f"{place} em uso por outro programa", "Pare-o ou mude MELANCIA_PORT."

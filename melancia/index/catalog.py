@@ -12,6 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from melancia.errors import KnowledgeError
 from melancia.records import new_id
 
 SCHEMA_VERSION = "2"
@@ -109,9 +110,20 @@ class Catalog:
     """Documents and chunks in SQLite (WAL). Thread-safe; several processes may read and write."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Raises KnowledgeError when it cannot be opened."""
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         sa.event.listen(self._engine, "connect", _configure)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._prepare()
+        except (OSError, sa.exc.DBAPIError) as error:
+            self.close()
+            raise KnowledgeError(
+                f"O índice em {path} não pôde ser aberto.",
+                "Se está danificado, apague essa pasta, que é refeita; se não, confira MELANCIA_DATA_DIR.",
+            ) from error
+
+    def _prepare(self) -> None:
         with self._engine.begin() as db:
             _meta.create_all(db)
         found = self.fact("schema")

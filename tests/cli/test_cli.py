@@ -108,3 +108,26 @@ def test_bad_input_gets_a_message_in_portuguese(
 
 def test_unknown_options_are_refused(tmp_path: Path) -> None:
     assert melancia("search", "acos", "--inventada", data=tmp_path).returncode == 2
+
+
+def test_a_damaged_index_a_foreign_env_and_half_a_character_are_told_in_portuguese(tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    (index / "catalog.db").write_bytes(b"isto nao e um banco" * 100)
+    for command in (("search", "acos"), ("doctor",)):
+        done = melancia(*command, data=tmp_path, MELANCIA_KNOWLEDGE_DIR=str(tmp_path))
+        assert "não pôde ser aberto" in " ".join(f"{done.stdout} {done.stderr}".split()), command
+        assert "Traceback" not in done.stderr
+    examined = melancia("doctor", data=tmp_path, MELANCIA_HOST="::1")
+    assert "Porta" in examined.stdout
+    assert "Traceback" not in examined.stderr
+    (tmp_path / ".env").write_bytes("MELANCIA_AUTH=joão:x".encode("latin-1"))
+    done = melancia("search", "acos", data=tmp_path)
+    assert done.returncode == 1
+    assert "não está em UTF-8" in done.stderr
+
+
+def test_a_question_with_half_a_character_is_answered(indexed: Path) -> None:
+    done = melancia("ask", "O que \udce9 ACOS?", data=indexed)
+    assert done.returncode == 0, done.stderr
+    assert "investimento" in done.stdout

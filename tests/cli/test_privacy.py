@@ -30,6 +30,7 @@ def test_a_copy_and_then_the_erasure(store: Store, tmp_path: Path) -> None:
     assert printed["user"] == "equipe:ana"
     assert [row["question"] for row in printed["interactions"]] == ["Pergunta de equipe:ana"]
     file = tmp_path / "ana.json"
+    file.touch(0o644)
     said = melancia("privacy", "export", "equipe:ana", "--output", str(file), data=tmp_path)
     assert str(file) in said.stdout
     assert json.loads(file.read_text())["feedback"][0]["thumb"] == 1
