@@ -9,9 +9,9 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from melancia.errors import SettingsError
@@ -151,7 +151,9 @@ class Settings(BaseSettings):
     pull_models: str = Field(
         "", description="Modelos que o worker baixa no Ollama além dos configurados, com vírgulas."
     )
-    first_token_timeout: float = Field(60, gt=0, description="Segundos de espera pelo primeiro token.")
+    first_token_timeout: float = Field(
+        60, gt=0, description="Segundos de espera pelo primeiro token; menos que TOTAL_TIMEOUT."
+    )
     total_timeout: float = Field(180, gt=0, description="Segundos para a resposta inteira.")
 
     openai_api_key: SecretStr | None = Field(
@@ -197,6 +199,17 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _first_before_total(self) -> Self:
+        first, total = self.first_token_timeout, self.total_timeout
+        if first >= total:
+            raise SettingsError(
+                f"MELANCIA_FIRST_TOKEN_TIMEOUT ({first:g}) não é menor que MELANCIA_TOTAL_TIMEOUT "
+                f"({total:g}): um modelo parado não deixaria tempo para a reserva.",
+                "Diminua o primeiro ou aumente o segundo no ambiente ou no arquivo .env.",
+            )
+        return self
 
     @property
     def index_dir(self) -> Path:

@@ -23,6 +23,8 @@ from melancia.settings import Settings
 
 MakeModel = Callable[[Variant], BaseChatModel]
 
+_RESERVE = 5.0  # seconds for the extractive answerer, however late it is: it asks nobody and answers at once
+
 
 @dataclass(slots=True)
 class Generation:
@@ -55,13 +57,18 @@ async def generate(
     """Stream into ``generation``, trying ``variants`` in order (at least one).
 
     A provider that ``breaker`` keeps away is passed over like one that failed, except as the last one.
-    The time-outs are those of ``settings``: to each variant's first token, and to the end of the answer.
+    The time-outs are those of ``settings``: to each variant's first token, and to the end of the answer,
+    after which only the extractive answerer is asked.
     Ends with ``finish_reason`` stop, length, timeout or error; ``failure`` says why of the last two. Raises
     only what nobody expects. Closing it (or cancelling the task) closes the provider's stream.
     """
     for position, variant in enumerate(variants):
         begun = time.monotonic()
         last = position + 1 == len(variants)
+        if variant.provider != EXTRACTIVE and generation.elapsed >= settings.total_timeout and not last:
+            generation.attempts.append(_out_of_time(variant))
+            yield FellBack(generation.attempts[-1], variants[position + 1])
+            continue
         if breaker is not None and not breaker.lets_through(variant.provider) and not last:
             generation.attempts.append(_kept_away(variant))
             yield FellBack(generation.attempts[-1], variants[position + 1])
@@ -100,9 +107,11 @@ async def _speak(
 ) -> AsyncGenerator[Token, None]:
     """One variant's tokens. Raises ProviderError (and its kin) however it fails."""
     end_by = generation.started + settings.total_timeout
-    # The last reserve has nobody to give way to.
-    waits = variant.provider != EXTRACTIVE
-    first_by = time.monotonic() + settings.first_token_timeout if waits else end_by
+    first_by = min(time.monotonic() + settings.first_token_timeout, end_by)
+    hurried = first_by == end_by
+    if variant.provider == EXTRACTIVE:
+        # Whoever waited all the time for the others must not go without an answer.
+        first_by = end_by = max(end_by, time.monotonic() + _RESERVE)
     reason: str | None = None
     stream: AsyncIterator[AIMessageChunk] | None = None
     try:
@@ -123,7 +132,7 @@ async def _speak(
                 generation.text += text
                 yield Token(text)
     except TimeoutError as error:
-        raise _too_slow(variant, spoken=generation.exposure is not None) from error
+        raise _too_slow(variant, spoken=generation.exposure is not None, hurried=hurried) from error
     except MelanciaError:
         raise
     except Exception as error:
@@ -144,6 +153,16 @@ def _kept_away(variant: Variant) -> Attempt:
         variant,
         "CircuitOpen",
         f"{capabilities(variant.provider).title} vem falhando e não foi consultado por enquanto.",
+        0.0,
+        passing=True,
+    )
+
+
+def _out_of_time(variant: Variant) -> Attempt:
+    return Attempt(
+        variant,
+        "OutOfTime",
+        f"O modelo {variant.label} não foi consultado: o tempo da resposta acabou antes da sua vez.",
         0.0,
         passing=True,
     )
@@ -171,7 +190,8 @@ def _usage(chunk: AIMessageChunk) -> Usage | None:
     return Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
 
 
-def _too_slow(variant: Variant, *, spoken: bool) -> ProviderTimeoutError:
+def _too_slow(variant: Variant, *, spoken: bool, hurried: bool) -> ProviderTimeoutError:
+    """``hurried``: the end of the answer came before the first-token time-out."""
     if spoken:
         return ProviderTimeoutError(
             variant.provider,
@@ -179,9 +199,10 @@ def _too_slow(variant: Variant, *, spoken: bool) -> ProviderTimeoutError:
             "A resposta passou do tempo total e foi interrompida.",
             "Pergunte de novo ou aumente MELANCIA_TOTAL_TIMEOUT.",
         )
+    variable = "MELANCIA_TOTAL_TIMEOUT" if hurried else "MELANCIA_FIRST_TOKEN_TIMEOUT"
     return ProviderTimeoutError(
         variant.provider,
         variant.model,
         f"O modelo {variant.label} não começou a responder a tempo.",
-        "Confira o provedor com `melancia doctor` ou aumente MELANCIA_FIRST_TOKEN_TIMEOUT.",
+        f"Confira o provedor com `melancia doctor` ou aumente {variable}.",
     )

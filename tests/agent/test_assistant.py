@@ -40,7 +40,7 @@ EXTRACTIVE = Variant("extractive", "extractive", temperature=0.0, context_window
 @pytest.fixture(scope="module")
 def ollama() -> Iterator[OllamaStandin]:
     """A running stand-in."""
-    with OllamaStandin(models=["llama3.2:3b"]) as server:
+    with OllamaStandin(models=["llama3.2:3b", "gemma3:4b"]) as server:
         yield server
 
 
@@ -207,9 +207,25 @@ def test_a_slow_first_token_is_cancelled_and_the_next_answers(make: Make, ollama
     assert ollama.wait_for(lambda record: record.disconnected)
 
 
+def test_the_last_reserve_answers_when_the_others_used_up_the_time(make: Make, ollama: OllamaStandin) -> None:
+    ollama.faults.set(times=None, slow_first_token=60)
+    before = len(ollama.requests)
+    others = "ollama:gemma3:4b,openai:gpt-4o-mini"
+    assistant = make(first_token_timeout=1.0, total_timeout=1.5, fallbacks=others)
+    done, _ = ask(assistant, IN_BASE, variant=LOCAL)
+    first, second, third = done.attempts
+    assert (first.error, second.error) == ("ProviderTimeoutError", "ProviderTimeoutError")
+    assert "aumente MELANCIA_FIRST_TOKEN_TIMEOUT" in first.message
+    assert "aumente MELANCIA_TOTAL_TIMEOUT" in second.message
+    assert third.error == "OutOfTime"  # not blamed for what it was never asked
+    assert len(ollama.requests) == before + 2
+    assert (done.exposure, done.answer.finish_reason) == (EXTRACTIVE, FinishReason.STOP)
+    assert done.answer.citations
+
+
 def test_a_stall_after_the_first_token_keeps_the_partial_answer(make: Make, ollama: OllamaStandin) -> None:
     ollama.faults.set(times=1, stall_after_tokens=4)
-    done, events = ask(make(total_timeout=1.0), IN_BASE, variant=LOCAL)
+    done, events = ask(make(first_token_timeout=0.9, total_timeout=1.0), IN_BASE, variant=LOCAL)
     assert done.answer.finish_reason is FinishReason.TIMEOUT
     assert done.answer.text.startswith("A buy box")
     assert done.exposure == LOCAL

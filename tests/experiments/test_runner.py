@@ -164,7 +164,7 @@ def test_a_model_that_stalls_keeps_its_words_and_counts_as_failed(
     make: Make, begin: Begin, calm: OllamaStandin
 ) -> None:
     calm.faults.set(times=None, stall_after_tokens=3)
-    runtime = make(total_timeout=0.5)
+    runtime = make(first_token_timeout=0.9, total_timeout=1.0)
     chosen = variants(runtime.settings, f"ollama:{LOCAL}")
     session = begin(runtime, chosen)
     run(session)

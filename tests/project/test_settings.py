@@ -56,6 +56,14 @@ def test_an_unknown_variable_in_the_env_file_is_refused(
         load_settings()
 
 
+def test_a_first_token_may_not_take_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MELANCIA_TOTAL_TIMEOUT", "60")
+    with pytest.raises(SettingsError, match=r"MELANCIA_FIRST_TOKEN_TIMEOUT \(60\).*arquivo \.env"):
+        load_settings(_env_file=None)
+    monkeypatch.setenv("MELANCIA_FIRST_TOKEN_TIMEOUT", "59.5")
+    assert load_settings(_env_file=None).first_token_timeout == 59.5
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "HUGGINGFACE_API_TOKEN", "MELANCIA_AUTH", "MELANCIA_SECRET_KEY"):
         monkeypatch.setenv(name, "ana:segredo")
