@@ -69,18 +69,21 @@ async def generate(
             generation.attempts.append(_out_of_time(variant))
             yield FellBack(generation.attempts[-1], variants[position + 1])
             continue
-        if breaker is not None and not breaker.lets_through(variant.provider) and not last:
+        let_through = breaker is None or breaker.lets_through(variant.provider)
+        if not let_through and not last:
             generation.attempts.append(_kept_away(variant))
             yield FellBack(generation.attempts[-1], variants[position + 1])
             continue
         outcome: MelanciaError | None = None
+        ended = False
         try:
             async with aclosing(_speak(generation, messages, variant, make_model, settings)) as tokens:
                 async for token in tokens:
                     yield token
+            ended = True
             return
         except MelanciaError as error:
-            outcome = error
+            outcome, ended = error, True
             if generation.exposure is not None:
                 timed_out = isinstance(error, ProviderTimeoutError)
                 generation.finish_reason = FinishReason.TIMEOUT if timed_out else FinishReason.ERROR
@@ -93,8 +96,11 @@ async def generate(
                 generation.failure = error
                 return
         finally:
-            if breaker is not None:
+            if breaker is not None and ended:
                 breaker.ended(variant.provider, outcome)
+            elif breaker is not None and let_through:
+                # Whoever leaves may have grown tired of a provider that hangs.
+                breaker.dropped(variant.provider)
         yield FellBack(attempt, variants[position + 1])
 
 

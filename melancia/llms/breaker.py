@@ -1,8 +1,8 @@
 """A circuit breaker a provider: one that keeps failing is left alone for a while, and nobody waits for it.
 
 Closed, it lets everything through; after ``failures`` in a row it opens and lets nothing through for
-``rest`` seconds; then one question is let through, and its end closes or opens it again (Nygard, Release It!,
-2007).
+``rest`` seconds; then one question at a time is let through, and an answer closes it, a failure opens it
+again (Nygard, Release It!, 2007). What says nothing about the provider changes nothing.
 """
 
 import threading
@@ -38,7 +38,7 @@ class Breaker:
         self._circuits: dict[str, _Circuit] = {}
 
     def lets_through(self, provider: str) -> bool:
-        """Whether ``provider`` may be asked now. Who is let through must tell how it ended."""
+        """Whether ``provider`` may be asked now. Who is let through must call ``ended`` or ``dropped``."""
         with self._lock:
             circuit = self._circuits.get(provider)
             if circuit is None or circuit.opened is None:
@@ -49,16 +49,24 @@ class Breaker:
             return True
 
     def ended(self, provider: str, error: MelanciaError | None) -> None:
-        """How a question to ``provider`` ended; ``error`` None: it was answered, or nobody wanted it more."""
-        blamed = isinstance(error, ProviderError) and not isinstance(error, _NOT_ITS_FAULT)
+        """How a question to ``provider`` ended; ``error`` None: it was answered."""
+        if error is not None and (not isinstance(error, ProviderError) or isinstance(error, _NOT_ITS_FAULT)):
+            self.dropped(provider)
+            return
         with self._lock:
-            if not blamed:
+            if error is None:
                 self._circuits.pop(provider, None)
                 return
             circuit = self._circuits.setdefault(provider, _Circuit())
             circuit.failures += 1
             if circuit.trying or circuit.failures >= self._failures:
                 circuit.opened, circuit.trying = self._clock(), False
+
+    def dropped(self, provider: str) -> None:
+        """A question to ``provider`` ended without a word about it: nobody waited. Another one may try."""
+        with self._lock:
+            if (circuit := self._circuits.get(provider)) is not None:
+                circuit.trying = False
 
     def resting(self) -> list[str]:
         """The providers that are left alone now."""

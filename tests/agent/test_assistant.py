@@ -323,6 +323,35 @@ def test_instructions_in_the_question_reach_the_model_as_data_only(make: Make, o
     assert [message["content"] for message in messages if message["role"] == "user"] == [attack]
 
 
+def test_impatient_users_do_not_keep_a_hanging_provider_in_use(make: Make, ollama: OllamaStandin) -> None:
+    now = [0.0]
+    breaker = Breaker(failures=2, rest=30.0, clock=lambda: now[0])
+    assistant = make(breaker=breaker, first_token_timeout=1.0)
+
+    async def stop() -> None:
+        before = list(ollama.requests)
+        task = asyncio.create_task(
+            _collect(assistant.ask(IN_BASE, user="ana", conversation="c1", variant=LOCAL))
+        )
+        await asyncio.to_thread(ollama.wait_for, lambda record: record not in before)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    ollama.faults.set(times=None, slow_first_token=60)
+    ask(assistant, IN_BASE, variant=LOCAL)
+    asyncio.run(stop())
+    ask(assistant, IN_BASE, variant=LOCAL)
+    assert breaker.resting() == ["ollama"]
+    now[0] = 31.0
+    asyncio.run(stop())
+    assert breaker.resting() == ["ollama"]
+    ollama.faults.clear()
+    answered, _ = ask(assistant, IN_BASE, variant=LOCAL)
+    assert answered.exposure == LOCAL
+    assert breaker.resting() == []
+
+
 def test_a_provider_that_keeps_failing_is_passed_over_for_a_while(make: Make, ollama: OllamaStandin) -> None:
     now = [0.0]
     breaker = Breaker(failures=2, rest=30.0, clock=lambda: now[0])

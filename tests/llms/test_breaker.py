@@ -80,13 +80,35 @@ def test_what_is_not_the_providers_fault_opens_nothing(error: MelanciaError) -> 
     assert of.lets_through("ollama")
 
 
-@given(st.lists(st.sampled_from(["ok", "fails", "waits"])))
+def test_a_question_that_nobody_waited_for_neither_closes_nor_counts() -> None:
+    of, clock = breaker()
+    fail(of, 2)
+    of.dropped("ollama")
+    fail(of, 1)
+    assert of.resting() == ["ollama"]
+    clock.now = 10.0
+    assert of.lets_through("ollama")
+    of.dropped("ollama")
+    assert of.resting() == ["ollama"]
+    assert of.lets_through("ollama")  # the next one finds out
+    assert not of.lets_through("ollama")
+    of.ended("ollama", ModelNotFoundError("ollama", "a", "?"))
+    assert of.resting() == ["ollama"]
+    assert of.lets_through("ollama")
+    of.ended("ollama", None)
+    assert of.resting() == []
+
+
+@given(st.lists(st.sampled_from(["ok", "fails", "waits", "dropped"])))
 def test_after_a_rest_somebody_is_always_let_through(events: list[str]) -> None:
     of, clock = breaker()
     for event in events:
         if event == "waits":
             clock.now += 11
         elif of.lets_through("ollama"):
-            of.ended("ollama", None if event == "ok" else ProviderTimeoutError("ollama", "a", "Lento."))
+            if event == "dropped":
+                of.dropped("ollama")
+            else:
+                of.ended("ollama", None if event == "ok" else ProviderTimeoutError("ollama", "a", "Lento."))
     clock.now += 11
     assert of.lets_through("ollama")
