@@ -8,7 +8,7 @@ MelanciaError
 │   ├── DocumentError        one file cannot be read or indexed (path, reason)
 │   ├── IndexLockedError     another process holds the vector index
 │   ├── VectorsUnavailableError  the vector server does not answer
-│   └── EmbeddingError       the embedding model cannot be loaded or refuses its input
+│   └── EmbeddingError       the embedding model cannot be loaded, does not answer, or refuses its input
 ├── ProviderError            (provider, model)
 │   ├── UnknownProviderError
 │   ├── UnsupportedOptionError   the provider cannot honour the option: refused, not ignored
@@ -76,7 +76,7 @@ class VectorsUnavailableError(KnowledgeError):
 
 
 class EmbeddingError(KnowledgeError):
-    """The embedding model cannot be loaded or refuses its input."""
+    """The embedding model cannot be loaded, does not answer, or refuses its input."""
 
 
 class ProviderError(MelanciaError):

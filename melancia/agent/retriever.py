@@ -22,7 +22,7 @@ from pydantic import ConfigDict, PrivateAttr
 from melancia.agent.evidence import Calibration, Signal, calibrate, offtopic_questions
 from melancia.agent.lexical import LexicalIndex
 from melancia.embeddings import create_embeddings
-from melancia.errors import InputError, VectorsUnavailableError
+from melancia.errors import EmbeddingError, InputError, VectorsUnavailableError
 from melancia.index.catalog import Catalog, Chunk, Document
 from melancia.index.vectors import VectorIndex, matches, open_vectors
 from melancia.records import Filters, Passage
@@ -88,14 +88,21 @@ class HybridRetriever(BaseRetriever):
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def search(self, query: str, k: int | None = None, filters: Filters | None = None) -> Retrieval:
-        """The ``k`` best passages for ``query``. Raises InputError for an empty query or unknown filter."""
+        """The ``k`` best passages for ``query``; by words alone while the vectors or their model are away.
+
+        Raises InputError for an empty query or unknown filter.
+        """
         text = normalise(query)[:_MAX_QUERY_CHARS]
         if not text:
             raise InputError("A pergunta está vazia.", "Escreva o que deseja saber.")
         filters = filters or Filters()
         snapshot = self._current()
         _check_filters(filters, snapshot)
-        found = self._legs(text, filters, snapshot)
+        try:
+            found = self._legs(text, filters, snapshot)
+        except (EmbeddingError, VectorsUnavailableError) as error:
+            logger.warning("lexical search only: %s", error)
+            found = _Found([], [], _lexical(text, filters, snapshot))
         passages = _select(_fuse(found, snapshot), snapshot, k or self.k)
         signal = _signal(text, found, passages, snapshot)
         return Retrieval(
@@ -105,7 +112,10 @@ class HybridRetriever(BaseRetriever):
         )
 
     def calibrate(self) -> Calibration:
-        """Fit the evidence threshold on this index and keep it with the index."""
+        """Fit the evidence threshold on this index and keep it with the index.
+
+        Raises EmbeddingError, VectorsUnavailableError: one that was fitted on half an index would be kept.
+        """
         snapshot = self._current()
         texts = [(chunk.text, chunk.id) for chunk in snapshot.questions.values()] or [
             (f"{snapshot.documents[chunk.document_id].title} {chunk.section}", "")
@@ -140,23 +150,14 @@ class HybridRetriever(BaseRetriever):
         ]
 
     def _legs(self, text: str, filters: Filters, snapshot: _Snapshot) -> _Found:
-        lexical = snapshot.lexical.scores(text)
-        if filters != Filters():
-            documents = (snapshot.documents[chunk.document_id] for chunk in snapshot.passages)
-            allowed = np.fromiter((matches(filters, d.topic, d.marketplaces) for d in documents), bool)
-            lexical = np.where(allowed, lexical, 0)
+        lexical = _lexical(text, filters, snapshot)
         index: VectorIndex | None = self.vectors
         if index is None:
             return _Found([], [], lexical)
         embedder: Embeddings = self.embeddings
         vector = embedder.embed_query(text)
-        try:
-            dense = index.query(vector, _POOL, filters)
-            questions = index.query(vector, _QUESTION_POOL, filters, "question")
-        except VectorsUnavailableError as error:
-            logger.warning("lexical search only: %s", error)
-            return _Found([], [], lexical)
-        return _Found(dense, questions, lexical)
+        dense = index.query(vector, _POOL, filters)
+        return _Found(dense, index.query(vector, _QUESTION_POOL, filters, "question"), lexical)
 
     def refresh(self) -> None:
         """Take in what the catalog holds now."""
@@ -189,6 +190,16 @@ def _snapshot(catalog: Catalog, version: str) -> _Snapshot:
         lexical=LexicalIndex([chunk.embed_text for chunk in passages]),
         calibration=Calibration(**json.loads(stored)) if stored else Calibration(),
     )
+
+
+def _lexical(text: str, filters: Filters, snapshot: _Snapshot) -> np.ndarray[Any, Any]:
+    """A score a row by words alone, 0 where the filters do not let it through."""
+    scores = snapshot.lexical.scores(text)
+    if filters == Filters():
+        return scores
+    documents = (snapshot.documents[chunk.document_id] for chunk in snapshot.passages)
+    allowed = np.fromiter((matches(filters, d.topic, d.marketplaces) for d in documents), bool)
+    return np.where(allowed, scores, 0)
 
 
 def _check_filters(filters: Filters, snapshot: _Snapshot) -> None:

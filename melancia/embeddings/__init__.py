@@ -1,17 +1,25 @@
 """Embeddings as LangChain knows them: ``local:enpt`` (offline), ``ollama:NAME``, ``openai:NAME``."""
 
+from urllib.parse import urlsplit
+
 from langchain_core.embeddings import Embeddings
+from pydantic import SecretStr
 
 from melancia.embeddings.masked import MaskedEmbeddings
-from melancia.errors import EmbeddingError
+from melancia.embeddings.remote import RemoteEmbeddings, Service
+from melancia.errors import EmbeddingError, SettingsError
 from melancia.masking.providers import masked_providers
 from melancia.settings import Settings
+
+_CONNECT_TIMEOUT = 5.0
 
 
 def create_embeddings(name: str, settings: Settings) -> Embeddings:
     """The embedding model called ``name``; one of a provider in MELANCIA_MASK_PROVIDERS is sent masked texts.
 
-    Raises EmbeddingError for a name that no provider has, SettingsError.
+    Nothing is sent yet; what a server does wrong later is EmbeddingError, and so is a vector that takes
+    longer than MELANCIA_FIRST_TOKEN_TIMEOUT. Raises EmbeddingError for a name that no provider has,
+    SettingsError for a missing key or an address that Ollama's client refuses.
     """
     provider, _, model = name.partition(":")
     made = _create(name, provider, model, settings)
@@ -24,19 +32,80 @@ def _create(name: str, provider: str, model: str, settings: Settings) -> Embeddi
 
         return LocalEmbeddings(model)
     if provider == "ollama" and model:
-        from langchain_ollama import OllamaEmbeddings
-
-        return OllamaEmbeddings(model=model, base_url=settings.ollama_base_url)
+        return _ollama(model, settings)
     if provider == "openai" and model:
-        from langchain_openai import OpenAIEmbeddings
-
-        return OpenAIEmbeddings(
-            model=model,
-            openai_api_key=settings.openai_api_key,
-            openai_api_base=settings.openai_base_url,
-            check_embedding_ctx_length=False,
-        )
+        return _openai(model, settings)
     raise EmbeddingError(
         f"O modelo de embeddings “{name}” não existe.",
         "Use local:enpt, ollama:MODELO ou openai:MODELO em MELANCIA_EMBEDDING_MODEL.",
     )
+
+
+def _ollama(model: str, settings: Settings) -> Embeddings:
+    import httpx
+    from langchain_ollama import OllamaEmbeddings
+
+    timeout = httpx.Timeout(settings.first_token_timeout, connect=_CONNECT_TIMEOUT)
+    service = Service(
+        title="O Ollama",
+        model=model,
+        address_variable="OLLAMA_BASE_URL",
+        key_variable=None,
+        start="Inicie-o com `ollama serve` ou corrija OLLAMA_BASE_URL.",
+        fetch=f"Baixe-o com `ollama pull {model}`.",
+    )
+    try:
+        inner = OllamaEmbeddings(
+            model=model, base_url=settings.ollama_base_url, client_kwargs={"timeout": timeout}
+        )
+    except ValueError as error:
+        raise SettingsError(
+            "O endereço em OLLAMA_BASE_URL não é válido.", "Corrija-o no arquivo .env."
+        ) from error
+    return RemoteEmbeddings(inner, service)
+
+
+def _openai(model: str, settings: Settings) -> Embeddings:
+    import httpx
+    from langchain_openai import OpenAIEmbeddings
+
+    own_server = _own_server(settings.openai_base_url)
+    service = Service(
+        title="O servidor em OPENAI_BASE_URL" if own_server else "A OpenAI",
+        model=model,
+        address_variable="OPENAI_BASE_URL",
+        key_variable="OPENAI_API_KEY",
+        start="Confira a internet e OPENAI_BASE_URL.",
+        fetch="Confira MELANCIA_EMBEDDING_MODEL e OPENAI_BASE_URL.",
+    )
+    inner = OpenAIEmbeddings(
+        model=model,
+        openai_api_key=_key(model, settings, needed=not own_server),
+        openai_api_base=settings.openai_base_url,
+        check_embedding_ctx_length=False,
+        request_timeout=httpx.Timeout(settings.first_token_timeout, connect=_CONNECT_TIMEOUT),
+    )
+    return RemoteEmbeddings(inner, service)
+
+
+def _own_server(address: str | None) -> bool:
+    """Whether ``address`` is another server than OpenAI's."""
+    try:
+        host = urlsplit(address or "https://api.openai.com").hostname or ""
+    except ValueError:
+        return True
+    return not f".{host}".endswith(".api.openai.com")
+
+
+def _key(model: str, settings: Settings, *, needed: bool) -> SecretStr:
+    """As for chat models: the guide's ``sk-...`` is none, and the SDK insists on one where none is needed."""
+    key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
+    if key and not key.endswith(("...", "…")):
+        return SecretStr(key)
+    if needed:
+        raise SettingsError(
+            f"Falta a chave da OpenAI para os embeddings {model}.",
+            "Crie uma em https://platform.openai.com/api-keys e escreva OPENAI_API_KEY=sk-... no arquivo "
+            ".env, ou volte a MELANCIA_EMBEDDING_MODEL=local:enpt.",
+        )
+    return SecretStr("sem-chave")
