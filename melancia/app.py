@@ -60,7 +60,9 @@ class Models:
         """The chat model of ``variant``, one a loop; with ``seed`` where its provider takes one."""
         if variant.provider == "extractive":
             hybrid = self._index.retriever.vectors is not None
-            return ExtractiveChatModel(embeddings=self._index.embeddings if hybrid else None)
+            # The last reserve asks no server: it would fail with the one whose failure it makes up for.
+            near = hybrid and self._index.embedding_model.startswith("local:")
+            return ExtractiveChatModel(embeddings=self._index.embeddings if near else None)
         made = self._made.setdefault(asyncio.get_running_loop(), {})
         options = variant_options(variant)
         if seed is not None and "seed" in capabilities(variant.provider).options:

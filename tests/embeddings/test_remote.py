@@ -1,5 +1,6 @@
 """Embeddings of a server: what goes wrong there is said in Portuguese, and search goes on by words."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from melancia.app import Runtime
 from melancia.embeddings import create_embeddings
 from melancia.errors import EmbeddingError, SettingsError
+from melancia.records import Finished, FinishReason
 from melancia.settings import known_variables
 from tests.api.conftest import open_runtime
 from tests.cli.test_cli import melancia
@@ -129,6 +131,21 @@ def test_words_are_searched_while_no_question_can_be_embedded(
         retriever.calibrate()  # a cut for words alone would stay
     ollama.faults.clear()
     assert retriever.search(QUESTION).mode == "hybrid"
+
+
+def test_the_last_reserve_answers_without_the_server_of_the_embeddings(
+    runtime: Runtime, ollama: OllamaStandin
+) -> None:
+    ollama.faults.set(times=None, http_500=True)
+
+    async def ask() -> Finished:
+        asking = runtime.assistant.ask(QUESTION, user="ana", conversation="c1")
+        events = [event async for event in asking]
+        assert isinstance(events[-1], Finished)
+        return events[-1]
+
+    answer = asyncio.run(ask()).interaction.answer
+    assert (answer.finish_reason, answer.citations) == (FinishReason.STOP, (1,))
 
 
 def test_commands_say_it_in_portuguese(runtime: Runtime) -> None:
