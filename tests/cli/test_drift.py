@@ -60,6 +60,14 @@ def test_what_changed_is_said_and_kept(asked: Path) -> None:
     assert "Tempo de resposta" in page.read_text("utf-8")
 
 
+def test_embeddings_that_cannot_be_computed_are_an_error_with_its_remedy(asked: Path) -> None:
+    nowhere = {"MELANCIA_EMBEDDING_MODEL": "ollama:nomic-embed-text", "OLLAMA_BASE_URL": "http://127.0.0.1:9"}
+    done = melancia("drift", "--current", "7d", "--reference", "28d", data=asked, **nowhere)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "Erro: O Ollama, que calcula os embeddings, não está respondendo." in done.stderr
+    assert "`ollama serve`" in done.stderr
+
+
 def test_as_json_it_is_what_was_kept(asked: Path) -> None:
     store = Store.open(load_settings(_env_file=None, data_dir=asked).store_url)
     job = Job("drift", {}, "ana")
