@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from melancia.agent.retriever import HybridRetriever
 from melancia.embeddings import create_embeddings
-from melancia.errors import InputError, MelanciaError, VectorsUnavailableError
+from melancia.errors import EmbeddingError, InputError, MelanciaError, VectorsUnavailableError
 from melancia.index import ready_vectors
 from melancia.index.catalog import Catalog, Contribution, Document
 from melancia.index.vectors import VectorIndex, open_vectors
@@ -24,7 +24,7 @@ from melancia.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_RETRY = 10.0  # seconds until a vector server that does not answer is asked again
+_RETRY = 10.0  # seconds until a server of vectors or embeddings that does not answer is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,17 @@ class KnowledgeIndex:
                 logger.warning("not indexed: %s: %s", failure.path, failure.reason)
             if report.failures:
                 self._error = f"{len(report.failures)} documento(s) não indexado(s); veja os registros."
+            said = self._error
             while not self._closing.is_set():
                 try:
                     self.compute_vectors()
+                    self._error = said
                     break
-                except VectorsUnavailableError as error:
+                except (VectorsUnavailableError, EmbeddingError) as error:
+                    # A server may come later than this page, its model later still.
                     logger.warning("vectors not brought up to date, trying again: %s", error)
+                    if isinstance(error, EmbeddingError):
+                        self._error = str(error)
                     self._closing.wait(_RETRY)
         except MelanciaError as error:
             logger.error("the index could not be brought up to date: %s", error)

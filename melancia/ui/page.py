@@ -199,7 +199,8 @@ def _timer(runtime: Runtime, statuses: Sequence[ModelStatus]) -> Any:
     # A worker writes a row for each model, but may start after the page was opened.
     has_worker = bool(settings.launcher_url or settings.mlflow_url)
     to_come = has_worker and len(statuses) < len(configured_ollama(settings))
-    return gr.Timer(_LATER, active=to_come or models_state.not_ready(statuses))
+    waiting = to_come or models_state.not_ready(statuses) or not progress.ready
+    return gr.Timer(_LATER, active=waiting)
 
 
 def _state(runtime: Runtime, statuses: Sequence[ModelStatus]) -> str:

@@ -162,3 +162,26 @@ def test_commands_say_it_in_portuguese(runtime: Runtime) -> None:
     done = melancia("search", QUESTION, data=data, **(given | {"MELANCIA_EMBEDDING_MODEL": "openai:m"}))
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "Erro: Falta a chave da OpenAI" in done.stderr
+
+
+def test_a_model_that_comes_later_than_the_page_is_asked_again(
+    ollama: OllamaStandin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("melancia.knowledge_base._RETRY", 0.05)
+    ollama.faults.set(times=None, missing_model=True)
+    made = open_runtime(tmp_path, embedding_model=NAME, ollama_base_url=ollama.url)
+    try:
+        made.index.start_updating()
+        until = time.monotonic() + 20
+        while not made.index.progress().error and time.monotonic() < until:
+            time.sleep(0.02)
+        assert "não tem o modelo de embeddings" in (made.index.progress().error or "")
+        ollama.reset()
+        while not made.index.progress().ready and time.monotonic() < until:
+            time.sleep(0.02)
+        assert made.index.progress().ready
+        while made.index.progress().error and time.monotonic() < until:
+            time.sleep(0.02)
+        assert made.index.progress().error is None
+    finally:
+        made.close()
