@@ -17,7 +17,7 @@ from melancia.experiments.plan import Options, Step, Watch
 from melancia.experiments.questions import Mode, Question, of_report, questions
 from melancia.experiments.runner import STOPPED
 from melancia.experiments.session import Parts, Session
-from melancia.experiments.variants import candidates, chosen
+from melancia.experiments.variants import candidates, chosen, priced
 from melancia.jobs.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def _session(runtime: "Runtime", wanted: Wanted) -> Session:
     asked = _questions(runtime, wanted)
     typer.echo(text.opening(wanted.mode, asked))
     cards = candidates(settings)
+    if wanted.options.budget is not None and not wanted.models:
+        cards = priced(cards, settings)
     variants = chosen(cards, wanted.models, settings)
     typer.echo(text.providers(cards))
     typer.echo(text.beginning(len(variants), len(asked)))

@@ -96,9 +96,15 @@ def _configured(title: str, cards: Sequence["ModelCard"]) -> str:
     from melancia.llms.catalog import State
 
     usable = [card.model for card in cards if card.availability.usable]
+    unpriced = [card for card in cards if card.availability.state is State.UNPRICED]
+    left_out = ", ".join(card.model for card in unpriced)
     if usable:
         names = "controle, sem modelo de linguagem" if usable == ["extractive"] else ", ".join(usable)
-        return f"✓ {title} configurado ({names})"
+        more = f"; fora, por preço desconhecido: {left_out}" if unpriced else ""
+        return f"✓ {title} configurado ({names}){more}"
+    if unpriced:
+        why = unpriced[0].availability
+        return f"– {title}: {why.reason}. {why.remedy} Fora: {left_out}."
     first = cards[0].availability
     if any(card.availability.state is State.NOT_PULLED for card in cards):
         return f"– {title}: nenhum modelo baixado. Baixe um, como `ollama pull llama3.2:3b`."

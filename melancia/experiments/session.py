@@ -73,7 +73,10 @@ class Session:
         options: Options,
     ) -> Self:
         """A new benchmark, kept in ``folder``. Raises InputError when it cannot be written or paid."""
-        Purse(parts.settings, options.budget).check(variants)
+        asked = list(variants)
+        if options.judge and options.budget is not None:
+            asked.append(judge_variant(options.judge, parts.settings))
+        Purse(parts.settings, options.budget).check(asked)
         started = utc_now()
         header = Header(
             id=new_id(folder, started),

@@ -36,7 +36,7 @@ class Purse:
             if price(variant.provider, variant.model, settings=self._settings) is None:
                 raise InputError(
                     f"O preço de {variant.label} não é conhecido; o orçamento não pode ser garantido.",
-                    "Rode sem --budget, ou deixe esse modelo fora com --models.",
+                    "Rode sem --budget, ou sem esse modelo em --models e --judge.",
                 )
 
     def most(self, variant: Variant, messages: Sequence[BaseMessage], *, batch: bool = False) -> float:

@@ -1,16 +1,23 @@
 """Which models a benchmark asks, and as which variants."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from melancia.errors import InputError
-from melancia.llms import ModelCard, list_models, parse_label, resolve_variant
-from melancia.llms.catalog import same_model
+from melancia.llms import ModelCard, list_models, parse_label, price, resolve_variant
+from melancia.llms.catalog import Availability, State, same_model
 from melancia.llms.ollama import is_cloud
 from melancia.llms.select import EXTRACTIVE
 from melancia.records import Variant
 from melancia.settings import Settings
 
 _ORDER = (EXTRACTIVE, "ollama", "openai", "huggingface")  # the control, own machines, what costs money
+_UNPRICED = Availability(
+    False,
+    State.UNPRICED,
+    "preço desconhecido: o orçamento não poderia ser garantido",
+    "Para medir sem orçamento, rode sem --budget.",
+)
 
 
 def candidates(settings: Settings) -> list[ModelCard]:
@@ -20,6 +27,16 @@ def candidates(settings: Settings) -> list[ModelCard]:
     """
     cards = [card for card in list_models(settings) if card.provider != "ollama" or not is_cloud(card.model)]
     return sorted(cards, key=lambda card: _ORDER.index(card.provider))
+
+
+def priced(cards: Sequence[ModelCard], settings: Settings) -> list[ModelCard]:
+    """``cards``, of which those that could be used but have no known price are not usable: for a budget."""
+    return [
+        replace(card, availability=_UNPRICED)
+        if card.availability.usable and price(card.provider, card.model, settings=settings) is None
+        else card
+        for card in cards
+    ]
 
 
 def variant_of(label: str, settings: Settings) -> Variant:

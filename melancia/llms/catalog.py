@@ -32,6 +32,7 @@ class State(StrEnum):
     UNREACHABLE = "servidor não responde"
     NOT_SERVED = "o servidor não tem"
     LOW_MEMORY = "memória insuficiente"
+    UNPRICED = "preço desconhecido"
 
 
 @dataclass(frozen=True, slots=True)

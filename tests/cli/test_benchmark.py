@@ -96,6 +96,21 @@ def test_the_report_has_the_shape_of_the_guides(data: Path, ollama: OllamaStandi
     store.close()
 
 
+def test_a_budget_leaves_out_what_has_no_price_and_refuses_it_when_asked_for(
+    data: Path, ollama: OllamaStandin
+) -> None:
+    given = variables(data, ollama.url, HUGGINGFACE_API_TOKEN="hf_" + "a" * 34)
+    done = melancia("benchmark", "--limit", "1", "--budget", "0.5", data=data, **given)
+    assert done.returncode == 0, done.stderr
+    assert "🎯 Testando 2 modelos em 1 pergunta\n" in done.stdout
+    (left_out,) = (line for line in done.stdout.splitlines() if "– Hugging Face: preço desconhecido" in line)
+    assert "Qwen/Qwen3-32B" in left_out
+    named = ("--models", "huggingface:Qwen/Qwen3-32B")
+    done = melancia("benchmark", "--limit", "1", "--budget", "0.5", *named, data=data, **given)
+    assert done.returncode == 1
+    assert "O preço de huggingface:Qwen/Qwen3-32B não é conhecido" in done.stderr
+
+
 def test_the_guides_name_is_the_same_command(data: Path, ollama: OllamaStandin) -> None:
     command = [
         sys.executable,

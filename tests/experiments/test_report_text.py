@@ -261,6 +261,19 @@ def test_providers_are_told_with_their_models_or_what_is_missing() -> None:
     assert "ollama pull" in text.providers(cards[2:3])
 
 
+def test_models_left_out_for_want_of_a_price_are_named() -> None:
+    unpriced = Availability(False, State.UNPRICED, "preço desconhecido", "Rode sem --budget.")
+    cards = [
+        _card("openai", "gpt-4o-mini", Availability(True, State.READY, "pronto")),
+        _card("openai", "gpt-novo", unpriced),
+        _card("huggingface", "Qwen/Qwen3-32B", unpriced),
+    ]
+    assert text.providers(cards).splitlines()[1::2] == [
+        "   ✓ OpenAI configurado (gpt-4o-mini); fora, por preço desconhecido: gpt-novo",
+        "   – Hugging Face: preço desconhecido. Rode sem --budget. Fora: Qwen/Qwen3-32B.",
+    ]
+
+
 def test_how_much_there_is_to_do() -> None:
     assert text.beginning(2, 3).splitlines()[1] == "🎯 Testando 2 modelos em 3 perguntas"
     assert text.beginning(1, 1).splitlines()[1] == "🎯 Testando 1 modelo em 1 pergunta"

@@ -289,6 +289,8 @@ def test_the_budget_is_never_exceeded_and_free_models_go_on(
 def test_a_budget_without_a_price_is_refused(make: Make, begin: Begin) -> None:
     with pytest.raises(InputError, match="preço de openai:inexistente"):
         begin(make(), [Variant("openai", "inexistente")], ASKED, Options(budget=1.0))
+    with pytest.raises(InputError, match="preço de openai:inexistente"):
+        begin(make(), [CLOUD], ASKED, Options(budget=0.0, judge="openai:inexistente"))
 
 
 def test_it_stops_when_it_is_told_to(make: Make, begin: Begin) -> None:
