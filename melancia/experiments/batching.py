@@ -86,7 +86,10 @@ class BatchAsker:
             return [Asked(failed(variant, question, repeat, str(error))) for question in questions]
         waited = (utc_now() - datetime.fromisoformat(known["submitted_at"])).total_seconds()
         costs = [batch_cost(variant, answer.usage, self._settings) for answer in answers]
-        self._purse.settle(known["reserved"], sum(cost or 0.0 for cost in costs))
+        if not known.get("paid"):
+            # Noted first: after a kill −9 between the two, what was set aside counts as spent, and only once.
+            self._batches.keep(name, {**known, "paid": True})
+            self._purse.settle(known["reserved"], _paid(answers, costs))
         return [
             _asked(replace(failed(variant, question, repeat, answer.error, waited), cost=cost), answer, given)
             for question, answer, cost, given in zip(questions, answers, costs, found.values(), strict=True)
@@ -118,6 +121,13 @@ class BatchAsker:
             self._purse.release(reserved)
             raise
         return {"id": batch_id, "submitted_at": utc_now().isoformat(), "reserved": reserved}
+
+
+def _paid(answers: Sequence[BatchAnswer], costs: Sequence[float | None]) -> float | None:
+    """What a batch cost; None when it is not known. A failure that nobody counted cost nothing."""
+    if any(cost is None and not answer.error for answer, cost in zip(answers, costs, strict=True)):
+        return None
+    return sum(cost or 0.0 for cost in costs)
 
 
 def _asked(nothing: Measured, answer: BatchAnswer, found: Found) -> Asked:

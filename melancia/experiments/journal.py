@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -63,6 +63,7 @@ class Journal:
         self.header = header
         self._answers: dict[tuple[str, str, int], Measured] = {}
         self.batches: dict[str, Mapping[str, Any]] = {}
+        self._committed: float | None = None
         self._file: TextIO | None = None
 
     @classmethod
@@ -104,6 +105,18 @@ class Journal:
         """One an answered question, the last that was kept, in the order of the first."""
         return list(self._answers.values())
 
+    @property
+    def reserved(self) -> float:
+        """US$ that batches at their server may still cost."""
+        return sum(float(batch["reserved"]) for batch in self.batches.values() if not batch.get("paid"))
+
+    @property
+    def spent(self) -> float:
+        """US$ that were spent at most, open batches apart. A call that a kill −9 cut short counts in full."""
+        if self._committed is None:
+            return sum(answer.cost or 0.0 for answer in self.answers)
+        return max(0.0, self._committed - self.reserved)
+
     def keep(self, answer: Measured) -> None:
         """Add an answer, or the same one judged; safe from a kill −9. Raises InputError on a full disk."""
         self._write({"answer": answer.as_dict()})
@@ -113,6 +126,16 @@ class Journal:
         """Remember a batch that is at its server. Raises InputError on a full disk."""
         self._write({"batch": {"name": name, **batch}})
         self.batches[name] = batch
+
+    def keep_spent(self, spent: float, reserved: float) -> None:
+        """Remember what was spent and what is set aside, in US$. Raises InputError on a full disk."""
+        self._write({"spent": spent, "reserved": reserved})
+        self._committed = spent + reserved
+
+    def keep_budget(self, budget: float) -> None:
+        """Go on with another ``budget``, in US$. Raises InputError on a full disk."""
+        self.header = replace(self.header, options=replace(self.header.options, budget=budget))
+        self._write({"header": self.header.as_dict()})
 
     def close(self, *, done: bool) -> None:
         """Close the file; remove it when there is nothing to resume."""
@@ -142,6 +165,10 @@ class Journal:
         elif "batch" in line:
             batch = dict(line["batch"])
             self.batches[batch.pop("name")] = batch
+        elif "spent" in line:
+            self._committed = line["spent"] + line["reserved"]
+        elif "header" in line:
+            self.header = Header.from_dict(line["header"])
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:

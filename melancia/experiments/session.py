@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from melancia.agent.assistant import Searcher
-from melancia.errors import InputError
+from melancia.errors import InputError, MelanciaError
 from melancia.evals.case import Case
 from melancia.evals.evaluate import Evaluator
 from melancia.evals.labelled_answers import LabelledAnswer
@@ -48,9 +48,9 @@ class Session:
         self._parts = parts
         self._journal = journal
         header = journal.header
-        spent = sum(answer.cost or 0.0 for answer in journal.answers)
-        self._purse = Purse(parts.settings, header.options.budget, spent)
-        self._purse.check(header.variants)
+        self._purse = Purse(
+            parts.settings, header.options.budget, journal.spent, journal.reserved, journal.keep_spent
+        )
         self._asker = Asker(
             settings=parts.settings,
             searcher=parts.searcher,
@@ -94,18 +94,23 @@ class Session:
     def resume(cls, parts: Parts, folder: Path, name: str, budget: float | None = None) -> Self:
         """The interrupted benchmark ``name`` ("": the newest) of ``folder``; ``budget`` replaces its own.
 
-        Raises InputError when there is none, or when it was measured on another index.
+        Raises InputError when there is none, when it was measured on another index, or cannot be paid.
         """
         journal = Journal.resume(journals.find(folder, name))
-        header = journal.header
-        if header.index != parts.index_version():
+        try:
+            header = journal.header
+            if header.index != parts.index_version():
+                raise InputError(
+                    f"A base mudou desde {header.id}: as respostas não seriam comparáveis.",
+                    "Comece outro benchmark, sem --resume.",
+                )
+            allowed = header.options.budget if budget is None else budget
+            Purse(parts.settings, allowed).check(header.variants)
+            if budget is not None:
+                journal.keep_budget(budget)
+        except MelanciaError:
             journal.close(done=False)
-            raise InputError(
-                f"A base mudou desde {header.id}: as respostas não seriam comparáveis.",
-                "Comece outro benchmark, sem --resume.",
-            )
-        if budget is not None:
-            journal.header = replace(header, options=replace(header.options, budget=budget))
+            raise
         return cls(parts, journal)
 
     @property

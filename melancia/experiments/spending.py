@@ -1,6 +1,6 @@
 """A budget that is not exceeded: what a call may cost at most is set aside before it is made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from langchain_core.messages import BaseMessage
 
@@ -15,17 +15,32 @@ _CHARS_PER_TOKEN = 2.0
 _OVERHEAD = 50  # tokens that frame the messages
 
 
+Keep = Callable[[float, float], None]
+"""Told what was spent and what is set aside, in US$, as often as that changes; what it raises is raised."""
+
+
 class BudgetReachedError(Exception):
     """The next call might exceed the budget."""
 
 
 class Purse:
-    """What was spent, in US$, and what may be. For tasks of one event loop."""
+    """What was spent, in US$, and what may be. For tasks of one event loop.
 
-    def __init__(self, settings: Settings, budget: float | None, spent: float = 0.0) -> None:
+    ``spent`` and ``reserved`` are what an earlier part of the run left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        budget: float | None,
+        spent: float = 0.0,
+        reserved: float = 0.0,
+        keep: Keep = lambda _spent, _reserved: None,
+    ) -> None:
         self._settings = settings
         self._budget = budget
-        self._reserved = 0.0
+        self._reserved = reserved
+        self._keep = keep
         self.spent = spent
 
     def check(self, variants: Sequence[Variant]) -> None:
@@ -51,13 +66,18 @@ class Purse:
         """Set ``amount`` aside. Raises BudgetReachedError, and sets nothing aside, when it is not there."""
         if self._budget is not None and self.spent + self._reserved + amount > self._budget and amount > 0:
             raise BudgetReachedError
-        self._reserved += amount
+        self._change(0.0, amount)
 
     def settle(self, reserved: float, actual: float | None) -> None:
         """Give back what was set aside; what was paid is spent, or all of it when nobody knows."""
-        self._reserved = max(0.0, self._reserved - reserved)
-        self.spent += reserved if actual is None else actual
+        self._change(reserved if actual is None else actual, -reserved)
 
     def release(self, reserved: float) -> None:
         """Give back what was set aside for a call that cost nothing."""
-        self._reserved = max(0.0, self._reserved - reserved)
+        self._change(0.0, -reserved)
+
+    def _change(self, spent: float, reserved: float) -> None:
+        if spent or reserved:
+            self.spent += spent
+            self._reserved = max(0.0, self._reserved + reserved)
+            self._keep(self.spent, self._reserved)

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from melancia.evals.evaluate import Evaluator
-from melancia.experiments import batching
-from melancia.experiments.plan import Options
+from melancia.experiments import batching, journal
+from melancia.experiments.plan import Options, Step
 from melancia.experiments.session import Session
 from melancia.llms.batch_prices import batch_cost
 from melancia.records import Usage, Variant
 from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
 from tests.standins.openai_batch import OpenAIBatchStandin
+from tests.standins.scripted import Crowd, Scripted
 
 MINI = Variant("openai", "gpt-4o-mini", context_window=None)
 
@@ -101,3 +102,50 @@ def test_a_budget_that_a_batch_may_exceed_sends_nothing(
     half = batch_cost(MINI, Usage(1000, 1000), runtime.settings)
     assert half is not None
     assert half > 0
+
+
+def test_a_batch_at_its_server_is_still_reserved_when_a_run_goes_on(
+    make: Make,
+    begin: Begin,
+    server: OpenAIBatchStandin,
+    evaluator: Evaluator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.origin)  # a server that costs money, as far as anybody knows
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server.faults.looks_a_state = 1000
+    runtime = make(openai_base_url="http://lote.openai.azure.com/v1", openai_api_key="sk-teste")
+    other = Variant("huggingface", "Qwen/Qwen3-32B:groq", context_window=None)
+    crowd = Crowd()
+    parts = {"make_model": lambda _variant, _seed: Scripted(crowd=crowd, seconds=0.5)}
+    session = begin(runtime, [MINI, other], ASKED, Options(batch=True, concurrency=1, budget=0.1), **parts)
+    there = False
+
+    def watch(step: Step) -> bool:
+        nonlocal there
+        there |= step.variant == MINI
+        return not there  # once the batch is there: the other model has questions left
+
+    assert run(session, watch) == "interrompido"
+    session.close()
+    folder = tmp_path / "experiments"
+    left = journal.Journal.resume(journal.find(folder, ""))
+    spent, reserved = left.spent, left.reserved
+    left.close(done=False)
+    assert reserved > 0
+    asked = len(crowd.order)
+    # What the other model may cost is there only if the batch is forgotten.
+    again = Session.resume(parts_of(runtime, evaluator, **parts), folder, "", spent + reserved + 1e-9)
+    server.faults.looks_a_state = 1
+    assert run(again) == "orçamento esgotado"
+    again.close()
+    assert len(crowd.order) == asked
+    assert [answer.success for answer in again.answers if answer.provider == "openai"] == [True] * 3
+    ended = journal.Journal.resume(journal.find(folder, ""))
+    ended.close(done=False)
+    paid = sum(answer.cost or 0.0 for answer in again.answers if answer.provider == "openai")
+    assert ended.reserved == 0
+    assert ended.spent == pytest.approx(spent + paid)
+    assert 0 < paid < reserved

@@ -135,6 +135,30 @@ def test_the_budget_holds_for_the_judge_too(make: Make, begin: Begin) -> None:
     assert "não foi posto à prova" in found.note
 
 
+def test_what_it_cost_is_remembered_by_a_run_that_goes_on(
+    make: Make, begin: Begin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    runtime, bench = make(), Bench()
+    options = Options(judge=JUDGE, budget=10.0)
+    session = begin(runtime, [ASKED_OF], ASKED, options, make_model=bench.model)
+    run(session)
+
+    def watch(step: Step) -> bool:
+        return step.question == "calibração" or step.done < 2
+
+    found = asyncio.run(session.judge(LABELLED, [], watch))
+    session.close()
+    assert found.cost is not None
+    # As much as the judge has cost already: nothing is left for the last answer.
+    parts = parts_of(runtime, evaluator, make_model=bench.model)
+    again = Session.resume(parts, tmp_path / "experiments", "", found.cost)
+    asked = bench.asked
+    run(again)
+    judged(again)
+    again.close()
+    assert (again.stopped, bench.asked) == ("orçamento esgotado", asked)
+
+
 @pytest.mark.parametrize("label", ["extractive", "gpt-4o", "opena:gpt-4o"])
 def test_who_cannot_judge_is_refused(make: Make, begin: Begin, label: str) -> None:
     session = begin(make(), [ASKED_OF], ASKED[:1], Options(judge=label), make_model=Bench().model)

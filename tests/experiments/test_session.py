@@ -17,8 +17,10 @@ from melancia.errors import InputError
 from melancia.evals.evaluate import Evaluator
 from melancia.experiments import files, journal
 from melancia.experiments.plan import Options, Step
+from melancia.experiments.questions import Question
 from melancia.experiments.session import Session
-from melancia.records import Variant
+from melancia.llms import cost
+from melancia.records import Usage, Variant
 from melancia.settings import PROJECT_DIR
 from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
 from tests.standins.ollama import OllamaStandin
@@ -163,6 +165,64 @@ def test_a_line_cut_by_a_kill_is_asked_again(
     run(again)
     again.close()
     assert len(again.answers) == 3
+
+
+def test_all_parts_of_a_run_stay_within_one_budget(
+    make: Make, begin: Begin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    runtime, crowd, budget = make(), Crowd(), 0.005
+    folder = tmp_path / "experiments"
+    asked = [Question(f"q{number}", f"O que é ACOS, parte {number}?") for number in range(12)]
+    usage = Usage(100, CLOUD.max_tokens)
+
+    def model(_variant: Variant, _seed: int | None) -> BaseChatModel:
+        return Scripted(crowd=crowd, tokens=(100, CLOUD.max_tokens))
+
+    session = begin(runtime, [CLOUD], asked, Options(concurrency=1, budget=budget), make_model=model)
+    parts = parts_of(runtime, evaluator, make_model=model)
+    # One answer a part, after its warm-up.
+    while (stopped := run(session, lambda step: step.answer is None)) == "interrompido":
+        session.close()
+        session = Session.resume(parts, folder, session.header.id)
+    session.close()
+    assert stopped == "orçamento esgotado"
+    assert 2 <= len(session.answers) < 12
+    each = cost(CLOUD.provider, CLOUD.model, usage, settings=runtime.settings)
+    assert each is not None
+    assert len(crowd.order) * each <= budget
+
+
+def test_a_call_that_a_kill_cut_short_counts_as_spent(make: Make, begin: Begin, tmp_path: Path) -> None:
+    runtime, folder = make(), tmp_path / "experiments"
+    kept: list[bytes] = []
+
+    def say(_question: str) -> str:
+        kept.append(journal.find(folder, "").read_bytes())
+        return "Uma resposta [1]."
+
+    session = begin(runtime, [CLOUD], ASKED[:1], make_model=lambda _variant, _seed: Scripted(say=say))
+    run(session)
+    path = journal.find(folder, "")
+    session.close()
+    path.write_bytes(kept[0])  # as it was while the model spoke
+    left = journal.Journal.resume(path)
+    left.close(done=False)
+    usage = Usage(100, CLOUD.max_tokens)
+    assert left.spent >= (cost(CLOUD.provider, CLOUD.model, usage, settings=runtime.settings) or 9)
+
+
+def test_a_new_budget_holds_until_another_is_given(
+    make: Make, begin: Begin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    runtime, folder = make(), tmp_path / "experiments"
+    session = begin(runtime, [CLOUD], ASKED, make_model=lambda _variant, _seed: Scripted())
+    run(session, lambda step: step.done < 1)
+    session.close()
+    parts = parts_of(runtime, evaluator)
+    Session.resume(parts, folder, "", 0.25).close()
+    again = Session.resume(parts, folder, "")
+    again.close()
+    assert again.header.options.budget == 0.25
 
 
 def test_another_index_is_not_mixed_with_the_first(
