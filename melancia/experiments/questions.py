@@ -155,20 +155,28 @@ def _parsed(path: Path, number: int, line: str) -> Question:
 
 
 def _question(item: Mapping[str, Any], number: int) -> Question:
-    text = item["question"]
-    if not isinstance(text, str) or not text.strip():
+    text = _text(item["question"])
+    if not text.strip():
         raise ValueError("a question without text")
-    gold = item.get("gold")
+    gold, category, reference = (item.get(name) for name in ("gold", "category", "reference"))
     return Question(
         id=str(item.get("id") or f"linha-{number}"),
         text=text,
-        history=tuple(Turn(turn["question"], turn["answer"]) for turn in item.get("history") or ()),
-        category=str(item.get("category") or ""),
-        reference=str(item.get("reference") or ""),
+        history=tuple(
+            Turn(_text(turn["question"]), _text(turn["answer"])) for turn in item.get("history") or ()
+        ),
+        category="" if category is None else _text(category),
+        reference="" if reference is None else _text(reference),
         key_facts=_texts(item.get("key_facts")),
         gold=_texts(gold),
         answerable=None if gold is None else bool(gold),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
