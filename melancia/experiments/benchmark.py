@@ -64,12 +64,7 @@ class ModelBenchmark:
         """
         label = ":".join(parse_label(f"{provider}:{model}"))
         variant = variant_of(label, self._settings)
-        told = {
-            name: value
-            for name, attribute in (("temperature", "temperature"), ("context_window", "num_ctx"))
-            if (value := getattr(llm, attribute, None)) is not None
-        }
-        variant = Variant.from_dict({**variant.as_dict(), **told})
+        variant = Variant.from_dict({**variant.as_dict(), **_told(llm)})
         if variant in self._models:
             raise InputError(f"{variant.label} já participa.", "Acrescente cada modelo uma vez.")
         self._models[variant] = llm
@@ -154,3 +149,21 @@ class ModelBenchmark:
             except KeyboardInterrupt:
                 self._stop.set()
                 running.result()
+
+
+def _told(llm: BaseChatModel) -> dict[str, Any]:
+    """The fields of a variant that ``llm`` itself says, under the names of its provider's class."""
+    # Where only max_tokens is understood, LangChain's own name of the limit is not sent (see llms.factory).
+    sent = getattr(llm, "extra_body", None) or {}
+    said = {
+        "temperature": getattr(llm, "temperature", None),
+        "max_tokens": _first(
+            getattr(llm, "max_tokens", None), getattr(llm, "num_predict", None), sent.get("max_tokens")
+        ),
+        "context_window": getattr(llm, "num_ctx", None),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)

@@ -9,8 +9,10 @@ from melancia.agent.memory import ConversationMemory, get_memory
 from melancia.errors import InputError, UnknownProviderError
 from melancia.experiments.benchmark import ModelBenchmark
 from melancia.experiments.files import saved
+from melancia.llms import create_chat_model
 from melancia.records import Turn
-from tests.experiments.conftest import Make
+from tests.experiments.conftest import OTHER, Make
+from tests.standins.ollama import OllamaStandin
 from tests.standins.scripted import Scripted
 
 ASKED = ["O que é ACOS?", "O frete grátis aumenta a conversão?"]
@@ -58,6 +60,38 @@ def test_the_guides_calls(
     assert frame.groupby("model_name")["quality_score"].mean().between(0, 1).all()
     assert frame.groupby("model_name")["latency_seconds"].mean()["llama3.1:8b"] >= 0.05
     assert saved(tmp_path / "experiments") == [benchmark.report.id]
+
+
+@pytest.mark.parametrize("provider", ["openai", "ollama", "huggingface"])
+def test_the_limit_of_each_model_is_the_one_that_it_was_made_with(
+    make: Make, memory: ConversationMemory, tmp_path: Path, provider: str
+) -> None:
+    runtime = make(openai_api_key="sk-teste", huggingface_api_token="hf_" + "a" * 34, total_timeout=0.5)
+    settings = runtime.settings.model_copy(update={"data_dir": tmp_path})
+    benchmark = ModelBenchmark(runtime.index.retriever, memory, settings=settings, control=False)
+    for limit in (50, 3000):
+        llm = create_chat_model(provider, "modelo", settings, max_tokens=limit)
+        benchmark.add_model(provider, "modelo", llm)
+    with pytest.raises(InputError, match="já participa"):
+        benchmark.add_model(
+            provider, "modelo", create_chat_model(provider, "modelo", settings, max_tokens=50)
+        )
+
+
+def test_an_own_server_has_its_limit_recorded_too(
+    make: Make, memory: ConversationMemory, calm: OllamaStandin, tmp_path: Path
+) -> None:
+    runtime = make(openai_base_url=f"{calm.url}/v1")
+    settings = runtime.settings.model_copy(update={"data_dir": tmp_path})
+    benchmark = ModelBenchmark(runtime.index.retriever, memory, settings=settings, control=False)
+    benchmark.add_model("ollama", OTHER, create_chat_model("ollama", OTHER, settings, max_tokens=50))
+    benchmark.add_model("openai", OTHER, create_chat_model("openai", OTHER, settings, max_tokens=3000))
+    benchmark.run(ASKED[:1])
+    summaries = benchmark.report.summaries
+    assert [summary.variant.max_tokens for summary in summaries] == [50, 3000]
+    assert [answer.variant_hash for answer in benchmark.report.answers] == [
+        summary.variant.hash for summary in summaries
+    ]
 
 
 def test_it_runs_where_a_loop_runs_already(benchmark: ModelBenchmark) -> None:
