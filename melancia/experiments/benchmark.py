@@ -72,7 +72,8 @@ class ModelBenchmark:
     def run(self, questions: Sequence[str | Question]) -> list[Measured]:
         """Ask every model every question; what was measured, also saved to ``data/experiments``.
 
-        Ctrl-C keeps what was measured. Raises InputError without models or questions, or on a full disk.
+        Ctrl-C keeps what was measured. Raises InputError without models, questions or documents, or on a
+        full disk.
         """
         if not self._models:
             raise InputError("Não há modelos a comparar.", "Acrescente um com add_model.")
@@ -82,6 +83,8 @@ class ModelBenchmark:
         ]
         if not asked or not all(question.text.strip() for question in asked):
             raise InputError("Não há perguntas, ou uma está vazia.", "Passe uma lista de textos.")
+        if not self._retriever.catalog.documents():
+            raise InputError("A base está vazia.", "Rode `melancia ingest` antes.")
         folder = files.folder_of(self._settings)
         session = Session.begin(
             self._parts(),

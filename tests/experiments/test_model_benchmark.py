@@ -13,7 +13,7 @@ from melancia.llms import create_chat_model
 from melancia.records import Turn
 from tests.experiments.conftest import OTHER, Make
 from tests.standins.ollama import OllamaStandin
-from tests.standins.scripted import Scripted
+from tests.standins.scripted import Crowd, Scripted
 
 ASKED = ["O que é ACOS?", "O frete grátis aumenta a conversão?"]
 
@@ -92,6 +92,18 @@ def test_an_own_server_has_its_limit_recorded_too(
     assert [answer.variant_hash for answer in benchmark.report.answers] == [
         summary.variant.hash for summary in summaries
     ]
+
+
+def test_an_empty_index_is_asked_nothing(make: Make, memory: ConversationMemory, tmp_path: Path) -> None:
+    (tmp_path / "nada").mkdir()
+    runtime = make(data_dir=tmp_path, knowledge_dir=tmp_path / "nada")
+    benchmark = ModelBenchmark(runtime.index.retriever, memory, settings=runtime.settings)
+    crowd = Crowd()
+    benchmark.add_model("openai", "gpt-4o-mini", Scripted(crowd=crowd))
+    with pytest.raises(InputError, match=r"A base está vazia.*melancia ingest"):
+        benchmark.run(ASKED)
+    assert crowd.order == []
+    assert saved(tmp_path / "experiments") == []
 
 
 def test_it_runs_where_a_loop_runs_already(benchmark: ModelBenchmark) -> None:
