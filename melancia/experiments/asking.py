@@ -164,7 +164,13 @@ class Asker:
             last.interaction.answer.usage,
             self._settings,
         )
-        measured = replace(measured, tries=tries, gpu_share=placement.gpu_share, quarantine=reason)
+        measured = replace(
+            measured,
+            tries=tries,
+            gpu_share=placement.gpu_share,
+            context_window=placement.context_window,
+            quarantine=reason,
+        )
         return Asked(measured, last.interaction.passages)
 
     def _messages(

@@ -23,7 +23,8 @@ class Measured:
 
     Latency and time to first token count from the question, search included, as whoever asks waits; both are
     None for a failure, whose wait is ``failed_after_seconds``. Those of a batch do not tell a model's speed
-    (``comparable_latency``). ``repeat`` counts from 1.
+    (``comparable_latency``). ``repeat`` counts from 1. ``gpu_share`` and ``context_window`` (tokens) are what
+    Ollama said of the loaded model.
     """
 
     provider: str
@@ -55,6 +56,7 @@ class Measured:
     citations: tuple[int, ...] = ()
     invented_citations: int = 0
     gpu_share: float | None = None
+    context_window: int | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     unscored: Mapping[str, str] = field(default_factory=dict)
     judge_score: float | None = None

@@ -60,7 +60,10 @@ def test_the_files_are_whole_and_read_as_the_guide_reads_them(
     assert {one["against"] for one in document["comparisons"]} == {"control", "next"}
     configuration = json.loads(made.configuration.read_text("utf-8"))
     assert [variant["provider"] for variant in configuration["variants"]] == ["extractive", "ollama"]
+    windows = {answer["provider"]: answer["context_window"] for answer in document["answers"]}
+    assert windows == {"extractive": None, "ollama": runtime.settings.context_window}
     frame = pd.read_csv(made.table)
+    assert set(frame["context_window"].dropna()) == {runtime.settings.context_window}
     wanted = "provider model_name question latency_seconds quality_score relevance_score tokens cost"
     assert set(wanted.split()) <= set(frame.columns)
     means = frame.groupby("model_name")["latency_seconds"].mean()
