@@ -10,6 +10,7 @@ import psutil
 
 from melancia import __version__
 from melancia.llms import ollama_status, price
+from melancia.llms.batch_prices import batch_price
 from melancia.records import Variant, utc_now
 from melancia.settings import Settings
 
@@ -42,12 +43,18 @@ def environment(settings: Settings, variants: Sequence[Variant]) -> dict[str, An
     }
 
 
-def prices(variants: Sequence[Variant], settings: Settings) -> list[dict[str, Any]]:
-    """What was counted for each variant: US$ per million tokens, whose table, since when, on which day."""
+def prices(variants: Sequence[Variant], settings: Settings, *, batch: bool = False) -> list[dict[str, Any]]:
+    """What was counted for each variant: US$ per million tokens, whose table, since when, on which day.
+
+    ``batch``: OpenAI's models were asked in batches.
+    """
     today = utc_now()
     found = []
     for variant in variants:
-        known = price(variant.provider, variant.model, today, settings=settings)
+        if batch and variant.provider == "openai":
+            known = batch_price(variant, settings, today)
+        else:
+            known = price(variant.provider, variant.model, today, settings=settings)
         found.append(
             {
                 "provider": variant.provider,

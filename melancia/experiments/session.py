@@ -203,7 +203,7 @@ class Session:
             options=header.options,
             index_version=header.index,
             environment=environment(self._parts.settings, header.variants),
-            prices=prices(header.variants, self._parts.settings),
+            prices=prices(header.variants, self._parts.settings, batch=header.options.batch),
             questions=header.questions,
             passages=self._asker.shared.passages(),
             summaries=summaries,

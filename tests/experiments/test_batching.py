@@ -149,3 +149,24 @@ def test_a_batch_at_its_server_is_still_reserved_when_a_run_goes_on(
     assert ended.reserved == 0
     assert ended.spent == pytest.approx(spent + paid)
     assert 0 < paid < reserved
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        ("gpt-4o-mini", "preço de lote"),
+        ("gpt-3.5-turbo-0301", "a metade, em lote: https://developers.openai"),
+    ],
+)
+def test_the_price_that_is_recorded_is_the_one_that_was_counted(
+    make: Make, begin: Begin, model: str, source: str
+) -> None:
+    runtime = make(openai_api_key="sk-teste")
+    variant = Variant("openai", model, context_window=None)
+    (price,) = begin(runtime, [variant], ASKED, Options(batch=True)).report().prices
+    for usage, rate in ((Usage(1000, 0), "input_per_million"), (Usage(0, 1000), "output_per_million")):
+        assert price[rate] / 1000 == pytest.approx(batch_cost(variant, usage, runtime.settings))
+    assert source in price["source"]
+    (whole,) = begin(runtime, [variant], ASKED).report().prices
+    assert whole["input_per_million"] == pytest.approx(2 * price["input_per_million"])
+    assert "lote" not in whole["source"]
