@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from melancia.errors import SettingsError
 from melancia.records import content_hash
+from melancia.validation import reason
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 _PREFIX = "MELANCIA_"
@@ -279,7 +280,7 @@ class LauncherSettings(BaseSettings):
     def _own_networks(cls, networks: str) -> str:
         for name in networks.split(","):
             if not re.fullmatch(_DOCKER_NAME, name.strip()) or name.strip() in _NOT_A_NETWORK:
-                raise ValueError(f"“{name.strip()}” não é uma rede criada por nós")
+                raise ValueError(f"tem “{name.strip()}”, que não é uma rede criada por nós")
         return networks
 
     @property
@@ -335,12 +336,12 @@ def _load(kind: type[_Kind], overrides: dict[str, Any]) -> _Kind:
     try:
         return kind(**overrides)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0])
         variable = name if name.isupper() else variable_name(kind, name)
         raise SettingsError(
-            f"A variável {variable} tem um valor inválido ({first['msg']}).",
-            "Corrija-a no ambiente ou no arquivo .env; os valores aceitos estão em .env.example.",
+            f"O valor da variável {variable} {reason(first)}.",
+            "Corrija-o no ambiente ou no arquivo .env; os valores aceitos estão em .env.example.",
         ) from error
 
 

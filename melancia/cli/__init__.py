@@ -15,6 +15,7 @@ from melancia.cli import (
     feedback,
     health,
     knowledge,
+    portuguese,
     privacy,
     server,
     votes,
@@ -65,9 +66,11 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; expected failures become a message in Portuguese and exit code 1."""
+    """Run the command line; expected failures become a message in Portuguese and exit code 1, or 2 for the
+    arguments.
+    """
     try:
-        app()
+        code = portuguese.run(app)
     except MelanciaError as error:
         typer.echo(f"Erro: {error.message}", err=True)
         if error.remedy:
@@ -84,3 +87,4 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+    sys.exit(code)

@@ -32,7 +32,7 @@ _USER = "cli"
 
 
 def ask(  # noqa: PLR0917 (Typer makes options of them)
-    question: Annotated[str, typer.Argument(help="A pergunta.")],
+    question: Annotated[str, typer.Argument(metavar="PERGUNTA", help="A pergunta.")],
     provider: Annotated[
         str | None, typer.Option(help="openai, ollama, huggingface ou extractive; pede --model.")
     ] = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Experimentos: braços, pesos, pausas, vereditos.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Nome do experimento.")]
+Name = Annotated[str, typer.Argument(metavar="NOME", help="Nome do experimento.")]
 Reason = Annotated[str, typer.Option(help="Por quê; fica no histórico.")]
 ArmName = Annotated[str, typer.Option("--arm", help="Só este braço.")]
 
@@ -130,7 +130,7 @@ def guard(
 @app.command()
 def mode(
     name: Name,
-    new: Annotated[str, typer.Argument(help="sticky, adaptive, shadow ou hybrid.")],
+    new: Annotated[str, typer.Argument(metavar="MODO", help="sticky, adaptive, shadow ou hybrid.")],
     *,
     reason: Reason,
 ) -> None:
@@ -142,7 +142,9 @@ def mode(
 
 
 @app.command()
-def promote(name: Name, arm: Annotated[str, typer.Argument(help="O braço.")], *, reason: Reason) -> None:
+def promote(
+    name: Name, arm: Annotated[str, typer.Argument(metavar="BRAÇO", help="O braço.")], *, reason: Reason
+) -> None:
     """Dá um braço a todos os usuários."""
     from melancia.mlops import policies
 

@@ -50,7 +50,7 @@ def ingest(
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="O que procurar.")],
+    query: Annotated[str, typer.Argument(metavar="TEXTO", help="O que procurar.")],
     k: Annotated[int, typer.Option(min=1, max=50, help="Quantos trechos.")] = 5,
     marketplace: Marketplace = None,
     topic: Topic = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from melancia.cli.options import author
+from melancia.cli.portuguese import confirm
 
 if TYPE_CHECKING:
     from melancia.settings import Settings
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Dados de uma pessoa: exportação e apagamento (LGPD).", no_args_is_help=True)
 
-User = Annotated[str, typer.Argument(help="Código que a página mostra à pessoa, ou nome em MELANCIA_AUTH.")]
+User = Annotated[
+    str,
+    typer.Argument(metavar="PESSOA", help="Código que a página mostra à pessoa, ou nome em MELANCIA_AUTH."),
+]
 
 
 @app.callback()
@@ -67,7 +71,8 @@ def erase_(
         if not yes:
             for place, count in store.privacy.counts(known).items():
                 typer.echo(f"  {counted(place, count)}")
-            typer.confirm(f"Apagar tudo o que está guardado de {user}? Não tem volta.", abort=True)
+            if not confirm(f"Apagar tudo o que está guardado de {user}? Não tem volta."):
+                raise typer.Abort
         made = privacy.erase(settings, store, known, author())
     finally:
         store.close()

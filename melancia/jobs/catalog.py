@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from melancia.errors import InputError
+from melancia.validation import reason
 
 
 class Parameters(BaseModel):
@@ -125,33 +126,3 @@ def parameters(name: str, given: Mapping[str, Any]) -> Parameters:
         raise InputError(
             f"Tarefa “{name}”: o parâmetro “{field}” {reason(first)}.", f"Parâmetros aceitos: {known}."
         ) from error
-
-
-def reason(found: Mapping[str, Any]) -> str:
-    """What is wrong with a parameter, in Portuguese: the library says it in English."""
-    limits = found.get("ctx", {})
-    match found["type"]:
-        case "extra_forbidden":
-            return "não existe"
-        case "missing":
-            return "falta"
-        case "literal_error":
-            return f"deve ser {str(limits.get('expected', '')).replace(' or ', ' ou ')}"
-        case "greater_than_equal":
-            return f"deve ser no mínimo {limits.get('ge')}"
-        case "less_than_equal":
-            return f"deve ser no máximo {limits.get('le')}"
-        case "int_type" | "int_parsing":
-            return "deve ser um número inteiro"
-        case "float_type" | "float_parsing":
-            return "deve ser um número"
-        case "string_type":
-            return "deve ser um texto"
-        case "too_short" | "string_too_short":
-            return "não pode ficar vazio"
-        case "bool_type":
-            return "deve ser verdadeiro ou falso"
-        case "list_type" | "tuple_type":
-            return "deve ser uma lista"
-        case _:
-            return "não vale"

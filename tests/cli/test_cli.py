@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def melancia(*arguments: str, data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def melancia(
+    *arguments: str, data: Path, typed: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The command on ``data``, with ``typed`` at its keyboard."""
     return subprocess.run(
         [sys.executable, "-m", "melancia", *arguments],
         cwd=data,
@@ -26,6 +29,7 @@ def melancia(*arguments: str, data: Path, **variables: str) -> subprocess.Comple
         text=True,
         timeout=120,
         check=False,
+        input=typed,
     )
 
 
@@ -93,7 +97,11 @@ def test_bad_files_are_named_and_the_exit_code_says_so(tmp_path: Path) -> None:
         (("search", " "), {}, "A pergunta está vazia"),
         (("ingest", "/nao/existe"), {}, "não existe"),
         (("search", "acos"), {"MELANCIA_KK": "3"}, "MELANCIA_K?"),
-        (("search", "acos"), {"MELANCIA_K": "99"}, "MELANCIA_K tem um valor inválido"),
+        (("search", "acos"), {"MELANCIA_K": "99"}, "MELANCIA_K deve ser no máximo 20."),
+        (("search", "acos"), {"MELANCIA_K": "dez"}, "MELANCIA_K deve ser um número inteiro."),
+        (("search", "acos"), {"MELANCIA_BLIND": "talvez"}, "MELANCIA_BLIND deve ser true ou false."),
+        (("search", "acos"), {"MELANCIA_LOG_FORMAT": "xml"}, "deve ser 'text' ou 'json'."),
+        (("search", "acos"), {"MELANCIA_WEIGHTS": "metade"}, "MELANCIA_WEIGHTS não vale."),
         (("search", "acos", "--marketplace", "marte"), {}, "marketplace “marte”"),
     ],
 )

@@ -36,9 +36,15 @@ def test_a_copy_and_then_the_erasure(store: Store, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["feedback"][0]["thumb"] == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
-    refused = melancia("privacy", "erase", "ana", data=tmp_path)
-    assert refused.returncode != 0  # nobody said yes
-    assert store.privacy.counts("equipe:ana")
+    for typed in ("", "\n", "não\n", "NAO\n", "talvez\nn\n"):  # nobody said yes
+        refused = melancia("privacy", "erase", "ana", data=tmp_path, typed=typed)
+        assert refused.returncode == 1
+        assert "Não tem volta. [s/N]:" in refused.stdout
+        assert refused.stderr.split() == [
+            *("Responda sim ou não.".split() * ("talvez" in typed)),
+            "Cancelado.",
+        ]
+        assert store.privacy.counts("equipe:ana")
 
     erased = melancia("privacy", "erase", "ana", "--yes", data=tmp_path)
     assert "1 pergunta com sua resposta" in erased.stdout
@@ -50,6 +56,14 @@ def test_a_copy_and_then_the_erasure(store: Store, tmp_path: Path) -> None:
         again = melancia("privacy", command, "ana", data=tmp_path)
         assert again.returncode == 1
         assert "já foram apagados" in again.stderr
+
+
+@pytest.mark.parametrize("typed", ["s", "Sim", "SIM "])
+def test_a_yes_is_in_portuguese(store: Store, tmp_path: Path, typed: str) -> None:
+    erased = melancia("privacy", "erase", "bia", data=tmp_path, typed=f"{typed}\n")
+    assert erased.returncode == 0
+    assert erased.stderr == ""
+    assert store.privacy.counts("bia") == {}
 
 
 def test_a_user_who_is_not_known(store: Store, tmp_path: Path) -> None:

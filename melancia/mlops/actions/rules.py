@@ -16,6 +16,7 @@ from melancia.errors import InputError, SettingsError
 from melancia.jobs import catalog
 from melancia.mlops.figure_names import FIGURES
 from melancia.records import Finding
+from melancia.validation import reason
 
 Kind = Literal["alert", "benchmark", "hold", "pause", "gaps"]
 Severity = Literal["info", "warning", "critical"]
@@ -156,7 +157,7 @@ def _refusal(path: Path, tree: yaml.Node | None, found: Mapping[str, Any]) -> Se
     place = found["loc"]
     names = [part for part in place if isinstance(part, str)]
     field = names[-1] if names and (names[-1] != "rules" or place[-1] == "rules") else ""
-    said = str(found["ctx"]["error"]) if found["type"] == "value_error" else catalog.reason(found)
+    said = reason(found)
     what = f"“{field}” {said}" if field else f"a {'regra' if len(place) > 1 else 'tabela'} {said}"
     accepted = Rule.model_fields if len(place) > 1 else _Table.model_fields
     remedy = f"Campos aceitos: {', '.join(accepted)}. {_HOW}" if "_forbidden" in found["type"] else _HOW
