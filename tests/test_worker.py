@@ -15,9 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from melancia.errors import JobError
+from melancia.mlops import policies
 from melancia.mlops.client import connect
 from melancia.mlops.exporter import ExportReport
-from melancia.records import Feedback, ModelState
+from melancia.records import Arm, Feedback, ModelState, Policy, Variant
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
 from melancia.store.lock import WorkerLock
@@ -296,7 +297,18 @@ def test_the_command_sums_up_in_portuguese_and_fails_when_something_did(
     assert "1 interações e 0 avaliações enviadas" in done.stdout
     assert f"{MODEL}: pronto (1,8 GB; 100 % na GPU" in done.stdout
 
-    away = once(tmp_path, **named, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+    store = Store.open(f"sqlite:///{tmp_path / 'melancia.db'}")
+    store.finish(answered(question()))
+    arms = (Arm("A", Variant("ollama", MODEL)), Arm("B", Variant("extractive", "extractive")))
+    policies.create(store, Policy("modelos", arms, "", author="ana", reason="comparar"))
+    store.close()
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    half = once(tmp_path, **named, MLFLOW_TRACKING_URI=mlflow_server.url, MLFLOW_REGISTRY_URI=nowhere)
+    assert half.returncode == 1
+    assert "1 interações e 0 avaliações enviadas" in half.stdout
+    assert "MLflow: O MLflow não aceitou a versão do experimento." in half.stdout
+
+    away = once(tmp_path, **named, MLFLOW_TRACKING_URI=nowhere)
     assert away.returncode == 1
     assert "O MLflow não responde" in away.stdout
     wrong = once(tmp_path, MELANCIA_VARIANT="olama:x")

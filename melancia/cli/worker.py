@@ -45,16 +45,17 @@ def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
     lines, failed = [], False
     if not settings.mlflow_url:
         lines.append("MLflow: não configurado.")
-    elif done.export is None:
+    elif done.export_problem:
+        # Said of the registry, too, which comes after what was sent.
         lines.append(f"MLflow: {done.export_problem}")
         failed = True
-    else:
+    if done.export is not None:
         report = done.export
         lines.append(
             f"MLflow: {report.traced} interações e {report.rated} avaliações enviadas, "
             f"{report.failed} falhas, {report.backlog} esperando envio."
         )
-        failed = report.failed > 0
+        failed = failed or report.failed > 0
     if not done.models:
         lines.append("Modelos do Ollama: nenhum configurado.")
     if done.verdict is not None:

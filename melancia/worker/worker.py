@@ -62,6 +62,7 @@ class Pace:
 class Round:
     """What one round of everything came to. ``export`` is None when MLflow is away or not configured.
 
+    ``export_problem``: why nothing was sent, or why the registry of models does not show the experiment.
     ``runs``: what was due on the schedule, as it ended. ``jobs``: those that waited, as they ended if they
     were run here.
     """
