@@ -19,13 +19,15 @@ LAST = "ultimo"
 
 
 def benchmark(
+    context: typer.Context,
     *,
     mode: Annotated[
-        Modes,
+        Modes | None,
         typer.Option(
-            help="quick: as três perguntas do guia; full: todas as do conjunto de teste; ui: abre o MLflow."
+            help="quick, o padrão: as três perguntas do guia; full: todas as do conjunto de teste; "
+            "ui: abre o MLflow."
         ),
-    ] = "quick",
+    ] = None,
     models: Annotated[
         str, typer.Option(help="Só estes, com vírgulas, como ollama:phi3:mini; o extrativo entra sempre.")
     ] = "",
@@ -66,6 +68,7 @@ def benchmark(
 
     settings = load_settings()
     log_as_job(settings)
+    _check(_given(context), mode)
     if mode == "ui":
         from melancia.cli.benchmark_ui import show
 
@@ -81,7 +84,7 @@ def benchmark(
         judge=judge,
     )
     wanted = Wanted(
-        mode=mode,
+        mode=mode or "quick",
         models=_listed(models),
         questions=questions,
         report=report,
@@ -91,7 +94,6 @@ def benchmark(
         options=options,
         resume=None if resume is None else resume.removesuffix(".partial.jsonl").replace(LAST, ""),
     )
-    _check(wanted)
     _listen_to_the_end()
     runtime = Runtime.open(settings)
     try:
@@ -102,22 +104,31 @@ def benchmark(
         raise typer.Exit(code)
 
 
-def _check(wanted: "Wanted") -> None:
-    """Raises InputError for choices that contradict each other, or that were made already."""
-    from melancia.experiments.plan import Options
+def _given(context: typer.Context) -> set[str]:
+    """The names of the options that were typed, with whatever value."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
-    if wanted.topic is not None and wanted.report is None:
+
+def _check(given: set[str], mode: Modes | None) -> None:
+    """Raises InputError for choices that contradict each other, or that were made already."""
+    if mode == "ui" and (others := given - {"mode"}):
+        raise InputError("--mode ui só mostra o MLflow.", f"Tire {_options(others)}.")
+    if "resume" in given and (others := given - {"resume", "budget"}):
+        raise InputError(
+            "--resume continua com o modo, os modelos, as perguntas e as opções de antes.",
+            f"Tire {_options(others)}; só --budget pode mudar.",
+        )
+    if "topic" in given and "report" not in given:
         raise InputError("--topic é o assunto de um relatório.", "Diga de qual, com --report.")
-    if wanted.report is not None and (wanted.questions or wanted.categories):
+    if "report" in given and given & {"questions", "categories"}:
         raise InputError(
             "As perguntas são as do relatório.", "Tire --questions e --categories, ou tire --report."
         )
-    chosen = any((wanted.models, wanted.questions, wanted.categories, wanted.limit, wanted.report))
-    if wanted.resume is not None and (chosen or wanted.options != Options(budget=wanted.options.budget)):
-        raise InputError(
-            "--resume continua com os modelos, as perguntas e as opções de antes.",
-            "Tire as outras opções; só --budget pode mudar.",
-        )
+
+
+def _options(names: set[str]) -> str:
+    return ", ".join(f"--{name}" for name in sorted(names))
 
 
 def _listed(text: str) -> "Sequence[str]":

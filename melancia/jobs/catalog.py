@@ -61,8 +61,11 @@ class Benchmark(Parameters):
     )
 
     def arguments(self) -> list[str]:
-        """``benchmark --mode …``, with what differs from the command's own defaults."""
-        told = ["benchmark", "--mode", self.mode]
+        """``benchmark --mode …``, with what differs from the command's own defaults.
+
+        A benchmark that is resumed has its mode already.
+        """
+        told = ["benchmark"] if self.resume else ["benchmark", "--mode", self.mode]
         for name in ("models", "categories"):
             if values := getattr(self, name):
                 told += [f"--{name}", ",".join(values)]

@@ -240,7 +240,11 @@ def test_what_the_command_does_not_know_is_refused(data: Path, arguments: tuple[
         (("--judge", "extractive"), "não julga"),
         (("--judge", "openai:gpt-4o-mini"), "OPENAI_API_KEY"),
         (("--resume", "benchmark_20200101_000000"), "Não há benchmark"),
-        (("--resume", "ultimo", "--limit", "2"), "--resume"),
+        (("--resume", "ultimo", "--limit", "2"), "Tire --limit; só --budget pode mudar."),
+        (("--resume", "ultimo", "--mode", "full", "--repeats", "1"), "Tire --mode, --repeats;"),
+        (("--resume", "ultimo", "--mode", "quick"), "--resume continua com o modo"),
+        (("--mode", "ui", "--limit", "2", "--pipeline"), "Tire --limit, --pipeline."),
+        (("--mode", "ui", "--resume", "ultimo"), "Tire --resume."),
         (("--batch", "--pipeline"), "não andam juntos"),
     ],
 )

@@ -339,13 +339,16 @@ def test_every_parameter_of_a_benchmark_becomes_an_argument_and_none_an_option()
         "pipeline": True,
         "batch": False,
         "judge": "openai:gpt-4o",
-        "resume": "benchmark_20261130_060807",
     }
     assert parameters("benchmark", given).arguments() == (
         "benchmark --mode full --models ollama:llama3.2:3b,openai:gpt-4o-mini --categories definition,how-to "
         "--limit 5 --repeats 2 --seed 9 --concurrency 8 --budget 0.5 --judge openai:gpt-4o "
-        "--resume benchmark_20261130_060807 --pipeline"
+        "--pipeline"
     ).split(" ")
+    resumed = {"mode": "full", "resume": "benchmark_20261130_060807", "budget": 0.5}
+    assert parameters("benchmark", resumed).arguments() == (
+        "benchmark --budget 0.5 --resume benchmark_20261130_060807".split(" ")
+    )
     assert parameters("benchmark", {}).arguments() == ["benchmark", "--mode", "quick"]
 
 
