@@ -69,6 +69,7 @@ def benchmark(
     settings = load_settings()
     log_as_job(settings)
     _check(_given(context), mode)
+    _listen_to_the_end()
     if mode == "ui":
         from melancia.cli.benchmark_ui import show
 
@@ -94,7 +95,6 @@ def benchmark(
         options=options,
         resume=None if resume is None else resume.removesuffix(".partial.jsonl").replace(LAST, ""),
     )
-    _listen_to_the_end()
     runtime = Runtime.open(settings)
     try:
         code = measure(runtime, wanted)

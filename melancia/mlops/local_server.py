@@ -29,6 +29,7 @@ VENV = PROJECT_DIR / ".venv-mlflow"
 _PORT, _PORTS = 5000, 20  # the first one when no other is asked for; how many are tried
 _PATIENCE = 120.0  # seconds to start: 10–34 on two cores
 _GRACE = 10.0  # seconds to end
+_WAKE = 1.0  # seconds in which a signal is noticed
 _QUIET = {
     # Without its job runner the server is one process of half a gigabyte instead of ten of 2.5.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -56,7 +57,7 @@ class Server:
         if self.process is None:
             return
         try:
-            code = self.process.wait()
+            code = _ended(self.process)
         except KeyboardInterrupt:
             return
         finally:
@@ -139,6 +140,14 @@ def _command(executable: Path, place: Path, port: int) -> list[str]:
         # Paths, not the server's own scheme: whoever reads the folder without a server finds the files too.
         *("--default-artifact-root", root, "--artifacts-destination", root),
     ]
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Its exit code, once it ends."""
+    while True:
+        # The system may hand a signal to another thread: this one must wake up to see it.
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_WAKE)
 
 
 def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str, place: Path) -> None:

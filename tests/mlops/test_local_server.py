@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +26,7 @@ from melancia.mlops.tracking import ExperimentTracker
 from melancia.records import Variant, utc_now
 from melancia.settings import PROJECT_DIR, Settings, load_settings
 from tests.ports import free_port
+from tests.worker_process import until
 
 MODEL = Variant("ollama", "llama3.1:8b")
 
@@ -156,6 +159,46 @@ def test_ctrl_c_ends_it_with_all_that_it_started(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
     assert running(load_settings(_env_file=None, data_dir=tmp_path)) is None
+    assert not (tmp_path / "mlflow" / "server.json").exists()
+
+
+def started(pid: int) -> list[psutil.Process]:
+    """The processes that ``pid`` started."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("when", ["Iniciando o MLflow", "Ctrl-C encerra o MLflow"])
+def test_the_command_that_is_terminated_leaves_no_server_behind(tmp_path: Path, when: str) -> None:
+    environment = {
+        **os.environ,
+        "MELANCIA_DATA_DIR": str(tmp_path),
+        "MELANCIA_MLFLOW_PUBLIC_URL": f"http://localhost:{free_port()}",
+    }
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "melancia", "benchmark", "--mode", "ui"],
+        cwd=PROJECT_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    family: list[psutil.Process] = []
+    try:
+        assert command.stdout is not None
+        assert any(when in line for line in command.stdout)
+        until(lambda: any("mlflow" in child.cmdline() for child in started(command.pid)), "it starts")
+        time.sleep(0.5)  # one that is only just being started would not be known yet
+        family = started(command.pid)
+        command.send_signal(signal.SIGTERM)
+        assert command.wait(timeout=60) in (0, 130)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive
+    finally:
+        command.kill()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
     assert not (tmp_path / "mlflow" / "server.json").exists()
 
 
