@@ -12,7 +12,6 @@ from melancia.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from melancia.cli.benchmark_run import Wanted
 
 Modes = Literal["quick", "full", "ui"]
 LAST = "ultimo"

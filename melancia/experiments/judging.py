@@ -7,20 +7,24 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from langchain_core.messages import BaseMessage
 
 from melancia.errors import InputError, MelanciaError
 from melancia.evals.agreement import Agreement, described, thumbs_agreement
 from melancia.evals.case import Case
 from melancia.evals.judge import Judge, Judgement
 from melancia.evals.judge_calibration import calibrate
-from melancia.evals.judge_prompt import PromptTooLongError, judgement_messages
+from melancia.evals.judge_prompt import PromptTooLongError, choice_messages, judgement_messages
 from melancia.evals.labelled_answers import LabelledAnswer
 from melancia.experiments.asking import MakeModel
 from melancia.experiments.groups import first
+from melancia.experiments.pair_judging import Pair, compared, totals
 from melancia.experiments.plan import Step, Watch
 from melancia.experiments.results import JudgeReport, Measured
 from melancia.experiments.spending import Purse
@@ -35,6 +39,7 @@ LABELLED = 200
 RATED = 50
 """Answers with a thumb that it is tried on, at most."""
 _MAX_TOKENS = 600
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -106,18 +111,13 @@ class Judging:
 
         A failure is kept with its reason. Raises BudgetReachedError, and what ``keep`` raises.
         """
-        done = 0
-        for start in range(0, len(answers), self._concurrency):
-            part = answers[start : start + self._concurrency]
-            if not watch(Step(self._variant, part[0][0].question, done, len(answers))):
-                return False
-            judged = await asyncio.gather(*(self._one(measured, case) for measured, case in part))
-            for measured in judged:
-                keep(measured)
-                done += 1
-                if not watch(Step(self._variant, measured.question, done, len(answers), measured)):
-                    return False
-        return True
+        work = [(measured, partial(self._one, measured, case)) for measured, case in answers]
+        return await self._each(work, keep, watch, told=True)
+
+    async def compare(self, pairs: Sequence[Pair], keep: Callable[[Measured], None], watch: Watch) -> bool:
+        """Compare the answers of ``pairs`` in both orders, as ``judge`` judges them one by one."""
+        work = [(measured, partial(self._pair, measured, own, other)) for measured, own, other in pairs]
+        return await self._each(work, keep, watch, told=False)
 
     async def try_out(
         self, labelled: Sequence[LabelledAnswer], rated: Iterable[Rated], seed: int, watch: Watch
@@ -151,6 +151,7 @@ class Judging:
             judged=sum(answer.judge_score is not None for answer in answers),
             failures=sum(bool(answer.judge_failure) for answer in answers),
             cost=cost(variant.provider, variant.model, used, settings=self._settings),
+            pairs=totals(answers),
         )
 
     @property
@@ -161,6 +162,28 @@ class Judging:
             self._made = Judge(model, self._variant.label, context_window=self._variant.context_window)
         return self._made
 
+    async def _each(
+        self,
+        work: Sequence[tuple[Measured, Callable[[], Awaitable[Measured]]]],
+        keep: Callable[[Measured], None],
+        watch: Watch,
+        *,
+        told: bool,
+    ) -> bool:
+        """Do ``work``, some of it at a time; ``told``: ``watch`` gets what came of each answer."""
+        done = 0
+        for start in range(0, len(work), self._concurrency):
+            part = work[start : start + self._concurrency]
+            if not watch(Step(self._variant, part[0][0].question, done, len(work))):
+                return False
+            for measured in await asyncio.gather(*(do() for _, do in part)):
+                keep(measured)
+                done += 1
+                answer = measured if told else None
+                if not watch(Step(self._variant, measured.question, done, len(work), answer)):
+                    return False
+        return True
+
     async def _one(self, measured: Measured, case: Case) -> Measured:
         try:
             said = await self._paid(case)
@@ -168,24 +191,43 @@ class Judging:
             return replace(measured, judge_failure=str(error))
         return replace(measured, judge_score=said.score, judge_reason=said.reason, judge_failure="")
 
+    async def _pair(self, measured: Measured, own: Case, other: Case) -> Measured:
+        try:
+            said = await self._within(self._most_of_pair(own, other), lambda: self._judge.compare(own, other))
+        except MelanciaError as error:
+            return replace(measured, judge_pair="failed", judge_pair_reason=str(error))
+        return compared(measured, said)
+
     async def _paid(self, case: Case) -> Judgement:
         """A judgement within the budget. Raises ProviderError, BudgetReachedError."""
+        return await self._within(self._most(case), lambda: self._judge.score(case))
+
+    async def _within(self, reserved: float, ask: Callable[[], Awaitable[T]]) -> T:
+        """What was asked for, within the budget. Raises ProviderError, BudgetReachedError."""
         async with self._turn:
-            reserved = self._most(case)
             self._purse.reserve(reserved)
             before = self._judge.usage
             try:
-                return await self._judge.score(case)
+                return await ask()
             finally:
                 alone = self._concurrency == 1
                 self._purse.settle(reserved, self._spent(before, self._judge.usage) if alone else None)
 
     def _most(self, case: Case) -> float:
+        return self._most_for(lambda: [judgement_messages(case, self._variant.context_window)])
+
+    def _most_of_pair(self, own: Case, other: Case) -> float:
+        window = self._variant.context_window
+        return self._most_for(
+            lambda: [choice_messages(own, other, window), choice_messages(other, own, window)]
+        )
+
+    def _most_for(self, prompts: Callable[[], Sequence[Sequence[BaseMessage]]]) -> float:
         try:
-            messages = judgement_messages(case, self._variant.context_window)
+            asked = prompts()
         except PromptTooLongError:
             return 0.0  # nothing will be sent
-        return self._judge.attempts * self._purse.most(self._variant, messages)
+        return self._judge.attempts * sum(self._purse.most(self._variant, messages) for messages in asked)
 
     def _spent(self, before: Usage, after: Usage) -> float | None:
         used = Usage(

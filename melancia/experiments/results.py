@@ -24,7 +24,8 @@ class Measured:
     Latency and time to first token count from the question, search included, as whoever asks waits; both are
     None for a failure, whose wait is ``failed_after_seconds``. Those of a batch do not tell a model's speed
     (``comparable_latency``). ``repeat`` counts from 1. ``gpu_share`` and ``context_window`` (tokens) are what
-    Ollama said of the loaded model.
+    Ollama said of the loaded model. ``judge_pair`` is what the judge said of it beside the control's answer,
+    in both orders: "inconsistent" where it changed with the order.
     """
 
     provider: str
@@ -62,6 +63,8 @@ class Measured:
     judge_score: float | None = None
     judge_reason: str = ""
     judge_failure: str = ""
+    judge_pair: Literal["", "win", "loss", "tie", "inconsistent", "failed"] = ""
+    judge_pair_reason: str = ""
     answer: str = ""
 
     @property
@@ -169,6 +172,7 @@ class JudgeReport:
     """Who judged, and how far to believe it. ``agreement``: Cohen's κ with people's thumbs and with the
     labelled answers, as plain JSON values; ``fit`` is None where it cannot be said. ``cost`` in US$, None
     when it is not known; ``judged`` answers of the benchmark, and ``failures`` that got no judgement.
+    ``pairs``: variant hash → how its answers did beside the control's (``pair_judging.totals``).
     """
 
     label: str
@@ -178,6 +182,7 @@ class JudgeReport:
     judged: int = 0
     failures: int = 0
     cost: float | None = None
+    pairs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

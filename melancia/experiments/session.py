@@ -19,6 +19,7 @@ from melancia.experiments.environment import environment, prices
 from melancia.experiments.files import new_id
 from melancia.experiments.journal import Header, Journal
 from melancia.experiments.judging import Judging, Rated, judge_variant
+from melancia.experiments.pair_judging import against_control
 from melancia.experiments.plan import Options, Watch
 from melancia.experiments.questions import Mode, Question
 from melancia.experiments.results import JudgeReport, Measured, Report
@@ -159,7 +160,7 @@ class Session:
         self, labelled: Sequence[LabelledAnswer], rated: Sequence[Rated], watch: Watch
     ) -> JudgeReport:
         """Let the judge of the options judge what has no judgement yet, after trying it on ``labelled``
-        answers and on those that people ``rated``.
+        answers and on those that people ``rated``; then compare each model's answers with the control's.
 
         Raises InputError for a label that cannot judge, or on a full disk; ProviderError.
         """
@@ -182,6 +183,7 @@ class Session:
         try:
             found = await judging.try_out(labelled, rated, options.seed, watch)
             done = found is not None and await judging.judge(self._unjudged(), self._journal.keep, watch)
+            done = done and await judging.compare(against_control(self._cases()), self._journal.keep, watch)
             self._stopped = before if done else STOPPED
         except BudgetReachedError:
             self._stopped = before or BUDGET
@@ -218,6 +220,14 @@ class Session:
         self._journal.close(done=not self._stopped)
 
     def _unjudged(self) -> list[tuple[Measured, Case]]:
+        return [
+            (answer, case)
+            for answer, case in self._cases()
+            if answer.judge_score is None and not answer.judge_failure
+        ]
+
+    def _cases(self) -> list[tuple[Measured, Case]]:
+        """The answers that there are, as a judge sees them."""
         questions = {question.id: question for question in self.header.questions}
         passages = self._asker.shared.passages()
 
@@ -225,11 +235,7 @@ class Session:
             given = passages.get(answer.question_id, ())
             return case_of(Asked(answer, tuple(given)), questions[answer.question_id])
 
-        return [
-            (answer, case(answer))
-            for answer in self.answers
-            if answer.success and answer.judge_score is None and not answer.judge_failure
-        ]
+        return [(answer, case(answer)) for answer in self.answers if answer.success]
 
     @property
     def _k(self) -> int:

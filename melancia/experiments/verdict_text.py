@@ -111,6 +111,7 @@ def judge(found: JudgeReport, summaries: Sequence[Summary], names: Mapping[str, 
     ]
     title = "Notas, à parte da qualidade e do ranking:" if lines else "Nenhuma resposta foi julgada."
     lines.insert(0, f"  {title}")
+    lines += _pairs(found, names)
     # The note may say it already.
     if "κ" not in found.note:
         for source, kappa in _kappas(found.agreement):
@@ -118,6 +119,14 @@ def judge(found: JudgeReport, summaries: Sequence[Summary], names: Mapping[str, 
     fit = {True: "✓ Apto.", False: "⚠️  Inapto: não confie nestas notas.", None: "– Não se sabe se é apto."}
     lines += wrapped("  ", f"{fit[found.fit]} {found.note}", "     ")
     return lines
+
+
+def _pairs(found: JudgeReport, names: Mapping[str, str]) -> Iterator[str]:
+    """How each model did beside the control, in the judge's eyes."""
+    if found.pairs:
+        yield from wrapped("  ", "Ao lado da resposta do controle, nas duas ordens:", "     ")
+    for model, pairs in found.pairs.items():
+        yield from wrapped("     ", f"{names[model]}: {words.pairs(pairs)}", "       ")
 
 
 def _group(title: str, items: Sequence[Comparison]) -> list[str]:

@@ -4,8 +4,9 @@ None, which is unknown, is a dash. A number that is not 0 never reads as 0.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import floor, log10
+from typing import Any
 
 from melancia.experiments.results import Interval
 from melancia.records import Variant
@@ -102,6 +103,17 @@ def p_value(value: float | None) -> str:
 def plural(number: int, one: str, many: str) -> str:
     """``1 pergunta``, ``3 perguntas``."""
     return f"{number} {one if number == 1 else many}"
+
+
+def pairs(found: Mapping[str, Any]) -> str:
+    """How a model did beside the control: ``vence em 3 (60 % [20 %; 90 %]), perde em 1, empata em 1…``."""
+    interval = Interval(**found["interval"]) if found["interval"] else None
+    won = f" ({share(found['win_share'])}{span(interval, share)})" if found["win_share"] is not None else ""
+    failed = f", sem julgamento em {found['failures']}" if found["failures"] else ""
+    return (
+        f"vence em {found['wins']}{won}, perde em {found['losses']}, empata em {found['ties']}, "
+        f"muda com a ordem em {found['inconsistent']}{failed}"
+    )
 
 
 def category(name: str) -> str:

@@ -13,6 +13,13 @@ from melancia.ui.benchmark_view import by_quality
 from melancia.ui.job_view import text
 
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
+_PAIR = {
+    "win": "melhor, para o juiz",
+    "loss": "pior, para o juiz",
+    "tie": "empate, para o juiz",
+    "inconsistent": "o juiz muda com a ordem",
+    "failed": "não comparada",
+}
 _LONGEST = 90  # characters of a question in the list
 
 
@@ -113,6 +120,17 @@ def _scores(answer: Measured) -> str:
 
 
 def _judged(answer: Measured) -> str:
+    return _judged_alone(answer) + _judged_beside(answer)
+
+
+def _judged_beside(answer: Measured) -> str:
+    if not answer.judge_pair:
+        return ""
+    said = _terms([("Ao lado do controle", _PAIR.get(answer.judge_pair, answer.judge_pair))])
+    return said + html.note(answer.judge_pair_reason)
+
+
+def _judged_alone(answer: Measured) -> str:
     if answer.judge_failure:
         return _terms([(FIGURES["judge_avg"].title, f"não julgada: {answer.judge_failure}")])
     if answer.judge_score is None:

@@ -84,7 +84,23 @@ def judge(report: Report, names: Mapping[str, str]) -> str:
         + f"<p>{text(_FIT[found.fit])} {text(found.note)}</p>"
         + _agreement(found)
         + (scores if rows else html.note("Nenhuma resposta foi julgada."))
+        + _pairs(found, report, names)
     )
+
+
+def _pairs(found: JudgeReport, report: Report, names: Mapping[str, str]) -> str:
+    """How each model did beside the control, in the judge's eyes; "" when nothing was compared."""
+    rows = [
+        (
+            html.model(one.variant, names[one.variant.hash]),
+            [html.value(words.pairs(found.pairs[one.variant.hash]))],
+        )
+        for one in report.summaries
+        if one.variant.hash in found.pairs
+    ]
+    if not rows:
+        return ""
+    return html.table("Ao lado da resposta do controle, nas duas ordens", ["Modelo", "O juiz diz que"], rows)
 
 
 def _place(models: Sequence[str]) -> str:

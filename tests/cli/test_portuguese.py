@@ -9,7 +9,8 @@ from tests.cli.test_cli import melancia
 
 _ENGLISH = re.compile(
     r"Usage|Options|Commands|Arguments|OPTIONS|COMMAND \[ARGS\]|Error|Try |Missing|Invalid|Input should|"
-    r"No such|Show this|default|required|range|<(str|int|float|path|list)[ >[]|Aborted|Did you mean|unexpected"
+    r"No such|Show this|default|required|range|<(str|int|float|path|list)[ >[]|Aborted|Did you mean"
+    r"|unexpected"
 )
 
 

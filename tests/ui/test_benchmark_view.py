@@ -136,12 +136,15 @@ def test_failures_and_quarantines_come_with_their_reasons() -> None:
 )
 def test_the_judge_stands_beside_with_its_kappa(fit: bool | None, said: str) -> None:
     agreement = {"labelled": {"kappa": 0.71, "low": 0.55, "high": 0.83, "pairs": 80}, "thumbs": None}
-    judge = JudgeReport("openai:gpt-4o", fit, agreement, "Nota.")
+    beside = {"wins": 6, "losses": 1, "ties": 1, "inconsistent": 2, "failures": 0, "win_share": 0.6}
+    pairs = {CLOUD.hash: {**beside, "interval": {"low": 0.3125, "high": 0.8312}}}
+    judge = JudgeReport("openai:gpt-4o", fit, agreement, "Nota.", pairs=pairs)
     answers = [replace(one, judge_score=0.75) for one in made().answers]
     html = shown(made(answers=answers, judge=judge))
     assert said in html
     assert "com as respostas rotuladas: κ de Cohen 0,71 [0,55; 0,83], 80 respostas" in html
     assert "Notas do juiz, à parte da qualidade" in html
+    assert "vence em 6 (60 % [31 %; 83 %]), perde em 1, empata em 1, muda com a ordem em 2<" in html
     assert "Juiz:" not in shown(made())
 
 
@@ -172,6 +175,8 @@ def test_a_questions_answers_stand_side_by_side_with_all_that_is_known() -> None
         "unscored": {"correctness": "sem referência"},
         "judge_score": 0.25,
         "judge_reason": "Falta o prazo.",
+        "judge_pair": "inconsistent",
+        "judge_pair_reason": "Mudou com a ordem.",
         "answer": "A **buy box** [1].",
     }
     answers = [answer(CONTROL, 1, **told), failure(CLOUD, 1), answer(LOCAL, 1, quarantine="rodou na CPU")]
@@ -196,6 +201,8 @@ def test_a_questions_answers_stand_side_by_side_with_all_that_is_known() -> None
         "recusou",
         "não medida: sem referência",
         "Falta o prazo.",
+        "o juiz muda com a ordem",
+        "Mudou com a ordem.",
         "Falhou: O servidor falhou.",
         "Em quarentena: rodou na CPU",
     ):
@@ -216,6 +223,8 @@ def test_nothing_of_a_file_becomes_an_element() -> None:
             unscored={"relevance": EVIL},
             judge_score=0.5,
             judge_reason=EVIL,
+            judge_pair="win",
+            judge_pair_reason=EVIL,
         ),
         *(answer(CONTROL, place, quality=0.5) for place in (1, 2)),
     ]
