@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from melancia.agent.arm_models import awaited
 from melancia.agent.router import Route, Router
 from melancia.errors import MelanciaError
 from melancia.llms import fallback_variants
-from melancia.llms.catalog import same_model
-from melancia.records import Assignment, ModelState, ModelStatus, Policy, PolicyMode, Variant
+from melancia.records import Assignment, PolicyMode, Variant
 from melancia.settings import Settings
 from melancia.store import Store
 
@@ -61,16 +61,10 @@ class Routes:
         try:
             policy = self._store.policies.running()
             # While a model is pulled nobody is assigned: it would be its arm's failure, which it is not.
-            if policy is None or waits(policy, self._store.models.list()):
+            if policy is None:
                 return None
-            return Router(policy)
+            missing = awaited(policy, self._store.models.list(), pulled=self._settings.has_worker)
+            return None if missing else Router(policy)
         except MelanciaError:
             logger.warning("the running experiment could not be read", exc_info=True)
             return self._known[1] if self._known else None
-
-
-def waits(policy: Policy, statuses: Sequence[ModelStatus]) -> list[str]:
-    """The models of ``policy`` that the worker has yet to pull; one that it does not know counts as there."""
-    missing = [status.model for status in statuses if status.state is not ModelState.READY]
-    wanted = [arm.variant.model for arm in policy.arms if arm.variant.provider == "ollama"]
-    return [model for model in wanted if any(same_model(model, name) for name in missing)]

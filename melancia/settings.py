@@ -238,6 +238,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'melancia.db'}"
 
     @property
+    def has_worker(self) -> bool:
+        """Whether a worker pulls Ollama's models for the page: the stack's, or its own beside an MLflow."""
+        return bool(self.launcher_url or self.mlflow_url)
+
+    @property
     def hash(self) -> str:
         """Content hash of what can change an answer; secrets and addresses stay out."""
         return content_hash({name: getattr(self, name) for name in _ANSWER_FIELDS})

@@ -81,6 +81,37 @@ def test_while_a_model_is_still_to_come_nobody_is_assigned(
     assert of.route(None, "ana").assignment.experiment == "modelos"
 
 
+def test_where_a_worker_pulls_an_arm_that_it_has_not_told_of_is_still_to_come(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_LASTS", -1.0)
+    begin(store)
+
+    def given(**settings: str) -> str | None:
+        made = Routes(load_settings(_env_file=None, **settings), store, lambda: DUE)
+        return made.route(None, "ana").assignment.experiment
+
+    assert given() == "modelos", "without a worker that pulls, a model counts as there"
+    for worker in ({"mlflow_url": "http://127.0.0.1:9"}, {"launcher_url": "http://127.0.0.1:9"}):
+        store.models.keep_only([])
+        assert given(**worker) is None
+        store.models.put(ModelStatus("A:1B", ModelState.READY))
+        assert given(**worker) is None
+        store.models.put(ModelStatus("b:1b", ModelState.READY))
+        assert given(**worker) == "modelos"
+
+
+def test_a_model_that_no_open_arm_needs_holds_up_nobody(of: Routes, store: Store) -> None:
+    begin(store)
+    store.models.put(ModelStatus("b:1b", ModelState.FAILED))
+    policies.pause(store, "modelos", "ana", "ver", "B")
+    assert of.route(None, "ana").assignment.arm == "A"
+    policies.promote(store, "modelos", "ana", "ver", "A")
+    assert of.route(None, "ana").assignment.arm == "A"
+    policies.promote(store, "modelos", "ana", "ver", "B")
+    assert of.route(None, "ana").assignment.experiment is None
+
+
 def test_a_store_that_is_lost_changes_nobodys_arm(of: Routes, store: Store) -> None:
     begin(store)
     before = of.route(None, "ana")

@@ -72,6 +72,13 @@ def propensities(policy: Policy) -> dict[str, float]:
     return {arm.name: arm.weight / total for arm in open_arms}
 
 
+def taking_part(policy: Policy) -> Sequence[Arm]:
+    """The arms that may answer somebody, seen or out of sight, while ``policy`` runs."""
+    if policy.mode is PolicyMode.FORCED:
+        return _routed(policy)
+    return [arm for arm in policy.arms if not arm.paused and arm.weight > 0]
+
+
 def _routed(policy: Policy) -> Sequence[Arm]:
     if policy.mode is PolicyMode.FORCED:
         return [arm for arm in policy.arms if arm.name == policy.forced]

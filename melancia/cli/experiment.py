@@ -42,6 +42,7 @@ def create(
 ) -> None:
     """Começa um experimento, que passa a distribuir os usuários."""
     from melancia.mlops import policies
+    from melancia.mlops.arm_check import check_arms
     from melancia.records import Policy
 
     settings, store = _open()
@@ -56,7 +57,10 @@ def create(
         author=author(),
         reason=reason,
     )
+    warnings = check_arms(wanted, settings)
     _say(policies.create(store, wanted))
+    for warning in warnings:
+        typer.echo(f"Aviso: {warning}", err=True)
 
 
 @app.command("list")
@@ -79,15 +83,22 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def status(name: Name, as_json: AsJson = False) -> None:
     """Mostra braços, pesos e histórico de um experimento."""
+    from melancia.agent.arm_models import awaited
     from melancia.mlops.policies import newest
+    from melancia.records import PolicyState
 
-    _, store = _open()
+    settings, store = _open()
     policy = newest(store, name)
     history = store.policies.history(name)
     if as_json:
         typer.echo(json.dumps([_plain(one) for one in history], ensure_ascii=False, indent=2))
         return
     _say(policy)
+    missing = awaited(policy, store.models.list(), pulled=settings.has_worker)
+    if missing and policy.state is PolicyState.RUNNING:
+        names = ", ".join(missing)
+        typer.echo(f"  Ninguém é distribuído por enquanto: o Ollama ainda não tem {names}.")
+        typer.echo("  O worker baixa o que falta; veja `melancia doctor`.")
     typer.echo("Histórico:")
     for one in history:
         when = one.created_at.astimezone().strftime("%d/%m/%Y %H:%M")

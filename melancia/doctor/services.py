@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from melancia.agent.arm_models import needed
 from melancia.doctor.findings import Finding
 from melancia.llms.addresses import is_own
 from melancia.llms.catalog import same_model
@@ -21,12 +22,13 @@ _TIMEOUT = httpx.Timeout(3.0, connect=1.0)
 
 
 def models(settings: Settings, ollama: OllamaStatus) -> Iterator[Finding]:
-    """A finding for each model that the settings name. Raises SettingsError, StoreError."""
-    names = configured_ollama(settings)
+    """A finding for each model that settings and experiments name. Raises SettingsError, StoreError."""
+    statuses, of_arms = _kept(settings)
+    names = dict.fromkeys((*configured_ollama(settings), *of_arms))
     if not names:
         yield Finding(_MODELS, "ok", "nenhum configurado (MELANCIA_VARIANT, MELANCIA_FALLBACKS)")
         return
-    known = {status.model: status for status in _statuses(settings)}
+    known = {status.model: status for status in statuses}
     for name in names:
         size = next((model.size for model in ollama.models if same_model(model.name, name)), None)
         yield _model(settings, ollama, name, size, known.get(name))
@@ -105,11 +107,12 @@ def _missing(name: str, known: ModelStatus | None) -> Finding:
     return Finding(_MODELS, "warning", f"{name}: não baixado. {said}", by_hand)
 
 
-def _statuses(settings: Settings) -> Sequence[ModelStatus]:
+def _kept(settings: Settings) -> tuple[Sequence[ModelStatus], Sequence[str]]:
+    """The models that the worker told of, and those of experiments' arms."""
     if not store_exists(settings):
-        return ()
+        return (), ()
     with closing(Store.open(settings.store_url)) as store:
-        return store.models.list()
+        return store.models.list(), needed(store.policies.list())
 
 
 def _outbox(settings: Settings) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Keeps in Ollama the models that the settings name, and the store informed of them."""
+"""Keeps in Ollama the models that settings and experiments name, and the store informed of them."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from melancia.agent.arm_models import needed
 from melancia.errors import ProviderError, ProviderUnavailableError, StoreError
 from melancia.llms.addresses import normalised
 from melancia.llms.catalog import full_name, same_model
@@ -41,14 +42,17 @@ class ModelKeeper:
     ) -> None:
         self._settings = settings
         self._models = store.models
+        self._policies = store.policies
         self._stop = stop or threading.Event()
         self._patience = patience
         self._busy = threading.Lock()
         self._failures: dict[str, tuple[int, float]] = {}  # how many in a row, and when the next try may be
 
     def wanted(self) -> tuple[str, ...]:
-        """The models of Ollama that the settings name. Raises SettingsError."""
-        return configured_ollama(self._settings)
+        """The models of Ollama that the settings name, then those of the arms of experiments that have not
+        ended. Raises SettingsError, StoreError.
+        """
+        return _each_once((*configured_ollama(self._settings), *needed(self._policies.list())))
 
     def pull_missing(self) -> tuple[str, ...]:
         """Pull what the server lacks, and forget what is wanted no more; the models that became ready.
@@ -97,7 +101,8 @@ class ModelKeeper:
                 return ()
             measured: list[ModelStatus] = []
             # Who answers comes last, so that it is the one that stays in memory.
-            for name in reversed(answering_ollama(self._settings)):
+            answering = (*answering_ollama(self._settings), *needed(self._policies.list()))
+            for name in reversed(_each_once(answering)):
                 known = self._models.get(name)
                 if known is None or known.state is not ModelState.READY or is_cloud(name):
                     continue
@@ -198,6 +203,14 @@ class ModelKeeper:
 
     def _put(self, status: ModelStatus) -> None:
         self._models.put(replace(status, updated_at=utc_now()))
+
+
+def _each_once(names: Sequence[str]) -> tuple[str, ...]:
+    """Whoever names a model: the tag may be left out, and case does not matter."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(full_name(name).lower(), name)
+    return tuple(found.values())
 
 
 class _Teller:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 from melancia.errors import ConflictError, InputError
 from melancia.mlops import policies
+from melancia.mlops.arm_check import check_arms
 from melancia.mlops.decide.guardrails import check
 from melancia.mlops.decide.results import Status, Verdict
 from melancia.records import Arm, Policy, PolicyMode, PolicyState
+from melancia.settings import Settings
 from melancia.store import Store
 from melancia.ui import experiment_form as form
 from melancia.ui import experiment_words as names
@@ -49,6 +51,7 @@ class Change:
     bounds: tuple[tuple[str, float], ...] = ()
     mode: PolicyMode | None = None
     wanted: Policy | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def propose(
@@ -82,9 +85,10 @@ def propose(
     )
 
 
-def creation(wanted: Policy) -> Change:
-    """The beginning of an experiment, to be confirmed."""
-    return Change(CREATE, wanted.experiment, 0, wanted.reason, wanted=wanted)
+def creation(wanted: Policy, settings: Settings) -> Change:
+    """The beginning of an experiment, to be confirmed. Raises InputError for an arm that cannot answer."""
+    warnings = tuple(check_arms(wanted, settings))
+    return Change(CREATE, wanted.experiment, 0, wanted.reason, wanted=wanted, warnings=warnings)
 
 
 def told(change: Change, newest: Line | None, running: Policy | None) -> tuple[str, str]:
@@ -152,7 +156,7 @@ def versions(history: Sequence[Policy]) -> list[tuple[str, int]]:
 
 
 def _warnings(change: Change, newest: Line | None, running: Policy | None) -> list[str]:
-    said = []
+    said = [f"⚠️ {warning}" for warning in change.warnings]
     if change.kind == PROMOTE:
         if newest is None:
             said.append("⚠️ Ainda não há veredito.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from melancia.agent.arm_models import awaited
 from melancia.mlops import policies
 from melancia.mlops.decide.results import Verdict
 from melancia.records import Policy, PolicyState
@@ -34,13 +35,15 @@ class Line:
 class Shown:
     """An experiment as somebody may see it.
 
-    ``history`` and ``lines``: the newest first. ``named``: models may be named.
+    ``history`` and ``lines``: the newest first. ``named``: models may be named. ``awaited``: the models that
+    Ollama must get before it gives anybody an arm.
     """
 
     policy: Policy
     history: Sequence[Policy]
     lines: Sequence[Line]
     named: bool
+    awaited: Sequence[str] = ()
 
     @property
     def newest(self) -> Line | None:
@@ -70,13 +73,19 @@ def listed(store: Store) -> tuple[list[tuple[str, str]], str]:
     return choices, first.experiment if first else ""
 
 
-def load(store: Store, experiment: str, *, named: bool) -> Shown:
-    """All that is shown of an experiment. Raises InputError when there is none such, StoreError."""
+def load(store: Store, experiment: str, *, named: bool, pulled: bool = False) -> Shown:
+    """All that is shown of an experiment. ``pulled``: a worker pulls the models of Ollama.
+
+    Raises InputError when there is none such, StoreError.
+    """
+    policy = policies.newest(store, experiment)
+    runs = policy.state is PolicyState.RUNNING
     return Shown(
-        policy=policies.newest(store, experiment),
+        policy=policy,
         history=store.policies.history(experiment),
         lines=ledger(store, experiment),
         named=named,
+        awaited=awaited(policy, store.models.list(), pulled=pulled) if runs else (),
     )
 
 

@@ -82,7 +82,8 @@ class Handlers:
 
         def make() -> Change:
             fields = dict(zip(form.FIELDS, given, strict=True))
-            return changes.creation(form.wanted(fields, self._runtime.settings))
+            settings = self._runtime.settings
+            return changes.creation(form.wanted(fields, settings), settings)
 
         return self._propose(make, request)
 
@@ -145,7 +146,9 @@ class Handlers:
             name = which if which in [value for _, value in known] else first
             if not name:
                 return gr.Dropdown(choices=[], value=None), experiment_view.NONE, *_empty()
-            shown = data.load(self._store, name, named=admin or not self._runtime.settings.blind)
+            settings = self._runtime.settings
+            named = admin or not settings.blind
+            shown = data.load(self._store, name, named=named, pulled=settings.has_worker)
         except MelanciaError as error:
             return gr.skip(), f'<p class="alerta">⚠️ {text(str(error))}</p>', *_empty()
         return gr.Dropdown(choices=known, value=name), *_drawn(shown), *_choices(shown)

@@ -50,7 +50,7 @@ _STATUS = {
 
 def overview(shown: Shown) -> str:
     """State, verdict and arms."""
-    parts = (_head(shown), _verdict(shown), _arms(shown), _needed(shown.newest))
+    parts = (_head(shown), _awaited(shown), _verdict(shown), _arms(shown), _needed(shown.newest))
     return f'<div class="benchmark experimento">{"".join(parts)}</div>'
 
 
@@ -70,6 +70,14 @@ def _head(shown: Shown) -> str:
         f'<p class="tarefa-nota">{text(mode)}Começou em {moment(began)}. Versão {policy.version}, desde '
         f"{moment(policy.created_at)}, por {text(names.author(policy.author))}{text(reason)}</p>"
     )
+
+
+def _awaited(shown: Shown) -> str:
+    if not shown.awaited:
+        return ""
+    which = words.listed(shown.awaited) if shown.named else "um modelo"
+    said = f"Ninguém é distribuído por enquanto: o Ollama ainda não tem {which}."
+    return f'<p class="alerta">⏳ {text(said)}</p>'
 
 
 def _badges(shown: Shown) -> str:

@@ -197,8 +197,7 @@ def _timer(runtime: Runtime, statuses: Sequence[ModelStatus]) -> Any:
         return gr.Timer(_SOON, active=True)
     settings = runtime.settings
     # A worker writes a row for each model, but may start after the page was opened.
-    has_worker = bool(settings.launcher_url or settings.mlflow_url)
-    to_come = has_worker and len(statuses) < len(configured_ollama(settings))
+    to_come = settings.has_worker and len(statuses) < len(configured_ollama(settings))
     waiting = to_come or models_state.not_ready(statuses) or not progress.ready
     return gr.Timer(_LATER, active=waiting)
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import melancia
+from tests.standins.ollama import OllamaStandin
 
 ARMS = ("--arm", "A=ollama:llama3.2:3b", "--arm", "B=openai:gpt-4o-mini,temperature=0.7,k=3")
 WHY = ("--reason", "comparar")
+KEY = {"OPENAI_API_KEY": "sk-teste"}
 
 
 def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path) -> None:
@@ -17,6 +19,7 @@ def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path
         *("experiment", "create", "modelos", *ARMS, "--weights", "80,20"),
         *("--guardrail", "p95_latency=20", *WHY),
         data=tmp_path,
+        **KEY,
     )
     assert made.returncode == 0, made.stderr
     assert "modelos, versão 1: em andamento (modo sticky)" in made.stdout
@@ -59,14 +62,14 @@ def test_an_experiment_is_created_watched_changed_and_rolled_back(tmp_path: Path
 def test_what_cannot_be_is_refused_in_portuguese(
     tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = melancia("experiment", *arguments, data=tmp_path)
+    done = melancia("experiment", *arguments, data=tmp_path, **KEY)
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_shadow_its_guardrails_and_its_end_as_an_ab_test(tmp_path: Path) -> None:
-    made = melancia("experiment", "create", "modelos", *ARMS, "--mode", "shadow", *WHY, data=tmp_path)
+    made = melancia("experiment", "create", "modelos", *ARMS, "--mode", "shadow", *WHY, data=tmp_path, **KEY)
     assert "todos com A, os outros na sombra (modo shadow)" in made.stdout
     limits = ("--guardrail", "p95_latency=20", "--guardrail", "error_rate=0.1")
     guarded = melancia("experiment", "guard", "modelos", *limits, *WHY, data=tmp_path)
@@ -81,12 +84,30 @@ def test_a_shadow_its_guardrails_and_its_end_as_an_ab_test(tmp_path: Path) -> No
     assert melancia("experiment", "mode", "modelos", "sorte", *WHY, data=tmp_path).returncode == 1
 
 
+def test_an_arm_that_could_answer_nobody_is_refused_and_one_still_to_come_warned_of(tmp_path: Path) -> None:
+    create = ("experiment", "create", "modelos", *ARMS, *WHY)
+    refused = melancia(*create, data=tmp_path, OPENAI_API_KEY="")
+    assert refused.returncode == 1
+    assert "O braço B não responderia a ninguém. Falta a chave do provedor OpenAI." in refused.stderr
+    assert "OPENAI_API_KEY=sk-..." in refused.stderr
+    assert "Nenhum experimento" in melancia("experiment", "list", data=tmp_path).stdout
+    with OllamaStandin(models=["mistral:7b"]) as server:
+        alone = melancia(*create, data=tmp_path, **KEY, OLLAMA_BASE_URL=server.url)
+    assert alone.returncode == 0
+    assert "`ollama pull llama3.2:3b`" in alone.stderr
+    told = melancia(
+        *("experiment", "status", "modelos"), data=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
+    assert "o Ollama ainda não tem llama3.2:3b" in told.stdout
+    assert "ainda não tem" not in melancia("experiment", "status", "modelos", data=tmp_path).stdout
+
+
 def test_a_change_without_a_reason_is_no_command(tmp_path: Path) -> None:
     assert melancia("experiment", "pause", "modelos", data=tmp_path).returncode == 2
 
 
 def test_a_verdict_is_said_kept_and_found_the_same_again(tmp_path: Path) -> None:
-    melancia("experiment", "create", "modelos", *ARMS, *WHY, data=tmp_path)
+    melancia("experiment", "create", "modelos", *ARMS, *WHY, data=tmp_path, **KEY)
     said = melancia("experiment", "verdict", "modelos", data=tmp_path)
     assert said.returncode == 0, said.stderr
     assert "Veredito 1, com o que se sabia em" in said.stdout

@@ -12,10 +12,11 @@ from uuid import uuid4
 import pytest
 
 from melancia.errors import StoreError
+from melancia.mlops import policies
 from melancia.mlops.client import connect
 from melancia.mlops.model_keeper import AWAY, ModelKeeper
 from melancia.mlops.runtime import mirror_placement
-from melancia.records import ModelState, ModelStatus
+from melancia.records import Arm, ModelState, ModelStatus, Policy, Variant
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
 from tests.mlflow_server import MlflowServer
@@ -238,6 +239,27 @@ def test_one_that_cannot_be_pulled_does_not_hold_up_the_others(
     assert keeper.wanted() == ("nomic-embed-text", MODEL, "qwen2.5:1.5b")
     assert keeper.pull_missing() == (MODEL, "qwen2.5:1.5b")
     assert status(store, "nomic-embed-text").state is ModelState.FAILED
+
+
+def test_the_arms_of_experiments_are_pulled_and_measured_until_they_end(
+    settings: Settings, store: Store, ollama: OllamaStandin
+) -> None:
+    def begin(name: str, model: str) -> None:
+        arms = (Arm("A", Variant("ollama", MODEL)), Arm("B", Variant("ollama", model)))
+        policies.create(store, Policy(name, arms, "", reason="ver"))
+
+    begin("antigo", "gemma2:2b")
+    policies.pause(store, "antigo", "ana", "ver")
+    begin("novo", "qwen2.5:1.5b")
+    keeper = ModelKeeper(settings, store)
+    assert set(keeper.pull_missing()) == {MODEL, "gemma2:2b", "qwen2.5:1.5b"}
+    assert pulls(ollama)[0] == MODEL
+    assert status(store, "qwen2.5:1.5b").state is ModelState.READY
+    assert [row.model for row in keeper.check_placement() or ()][-1] == MODEL
+    assert status(store, "qwen2.5:1.5b").gpu_share == 1.0
+    policies.end(store, "antigo", "ana", "ver")
+    policies.promote(store, "novo", "ana", "ver", "A")
+    assert keeper.wanted() == (MODEL,), "who took the losing model away shall not get it back"
 
 
 def test_placement_is_measured_with_the_window_of_the_answers(

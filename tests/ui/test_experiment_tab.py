@@ -10,12 +10,13 @@ import pytest
 from melancia.errors import StoreError
 from melancia.mlops import policies
 from melancia.mlops.decide.results import Status
-from melancia.records import PolicyMode, PolicyState
+from melancia.records import ModelState, ModelStatus, PolicyMode, PolicyState
 from melancia.store import Store
 from melancia.ui import experiment_change as changes
 from melancia.ui import experiment_data as data
 from melancia.ui.experiment_form import FIELDS
 from melancia.ui.experiment_handlers import WIDTH, Handlers
+from tests.standins.ollama import OllamaStandin
 from tests.ui.conftest import STRANGERS, visit
 from tests.ui.experiments import NAME, begun, lived
 from tests.ui.test_experiment_form import FILLED
@@ -258,6 +259,24 @@ def test_an_experiment_is_created_and_the_promoted_one_makes_way(store: Store, t
     assert policies.newest(store, NAME).state is PolicyState.ENDED
     assert "Já existe" in panel.confirm(proposal["waiting"], NAME, request)[0]
     assert "Falta dizer por quê" in panel.propose_new(request, *given[:-1], "")[0]
+
+
+def test_an_arm_without_a_key_is_refused_and_a_model_still_to_come_is_told(
+    store: Store, tmp_path: Path
+) -> None:
+    with OllamaStandin(models=["mistral:7b"]) as server:
+        more = {"ollama_base_url": server.url, "mlflow_url": "http://127.0.0.1:9", "openai_api_key": ""}
+        panel, request = panel_of(store, tmp_path, **more)
+        paid = FILLED | {"model_B": "openai:gpt-4o-mini"}
+        refused = asked(panel.propose_new(request, *(paid[name] for name in FIELDS)))
+        assert "O braço B não responderia a ninguém. Falta a chave" in refused["said"]
+        assert refused["waiting"] is None
+        proposal = asked(panel.propose_new(request, *(FILLED[name] for name in FIELDS)))
+        assert "⚠️ O Ollama ainda não tem llama3.2:3b" in proposal["told"]
+    found = shown(panel.confirm(proposal["waiting"], None, request))
+    assert "Ninguém é distribuído por enquanto: o Ollama ainda não tem llama3.2:3b." in found["overview"]
+    store.models.put(ModelStatus("llama3.2:3b", ModelState.READY))
+    assert "Ninguém é distribuído" not in shown(panel.choose("curto", request))["overview"]
 
 
 def test_a_promotion_that_the_evidence_does_not_carry_is_warned_of(seasoned: Store, tmp_path: Path) -> None:
