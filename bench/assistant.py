@@ -23,7 +23,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 
 from melancia.agent.assistant import Assistant
-from melancia.agent.prompt import load_prompt
+from melancia.agent.prompt_files import load_prompt
 from melancia.agent.router import Route
 from melancia.knowledge_base import KnowledgeIndex
 from melancia.records import Assignment, Finished, FinishReason, Token, Variant, new_id

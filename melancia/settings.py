@@ -233,6 +233,11 @@ class Settings(BaseSettings):
         return self.data_dir / "drift"
 
     @property
+    def prompts_dir(self) -> Path:
+        """Folder of the prompts that came to those that ship: ``<name>.md``."""
+        return self.data_dir / "prompts"
+
+    @property
     def store_url(self) -> str:
         """SQLAlchemy address of the interactions database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'melancia.db'}"

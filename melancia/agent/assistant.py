@@ -165,7 +165,13 @@ class Assistant:
                 interaction = replace(interaction, passages=found.passages, retrieval_time=generation.elapsed)
                 yield Retrieved(interaction.id, found.passages, mode)
                 if found.supported:
-                    messages = build_messages(variants[0].prompt_version, text, found.passages, turns)
+                    messages = build_messages(
+                        variants[0].prompt_version,
+                        text,
+                        found.passages,
+                        turns,
+                        self._settings.prompts_dir,
+                    )
                     speaking = self._speak(interaction.id, generation, messages, variants)
                     async with aclosing(speaking) as events:
                         async for event in events:

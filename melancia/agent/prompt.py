@@ -1,37 +1,32 @@
-"""From question, passages and history to the messages that a chat model gets. Texts live in ``prompts/``."""
+"""From question, passages and history to the messages that a chat model gets."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from melancia.errors import InputError
+from melancia.agent.prompt_files import load_prompt
 from melancia.records import Passage, Turn
 
 _MAX_ANSWER_CHARS = 1200  # of an earlier answer: enough to refer to, not enough to crowd out the sources
 
 
-@lru_cache(maxsize=16)
-def load_prompt(version: str) -> str:
-    """The prompt text of a version. Raises InputError when there is no such version."""
-    folder = files("melancia.agent").joinpath("prompts")
-    known = sorted(item.name.removesuffix(".md") for item in folder.iterdir() if item.name.endswith(".md"))
-    if version not in known:
-        raise InputError(f"A versão de prompt “{version}” não existe.", f"Existem: {', '.join(known)}.")
-    return folder.joinpath(f"{version}.md").read_text(encoding="utf-8")
-
-
 def build_messages(
-    version: str, question: str, passages: Sequence[Passage], history: Sequence[Turn]
+    version: str,
+    question: str,
+    passages: Sequence[Passage],
+    history: Sequence[Turn],
+    folder: Path | None = None,
 ) -> list[BaseMessage]:
-    """System message with the sources, earlier turns, the question.
+    """System message with the sources, earlier turns, the question. ``folder``: of one's own prompts.
+
+    Raises InputError when there is no prompt of that version.
 
     The passages also ride along in ``additional_kwargs`` of the question, which providers do not send:
     the extractive answerer reads them there.
     """
     sources = "\n\n".join(f"[{p.rank}] {_title(p)}\n{_inert(p.text)}" for p in passages)
-    messages: list[BaseMessage] = [SystemMessage(load_prompt(version).replace("{sources}", sources))]
+    messages: list[BaseMessage] = [SystemMessage(load_prompt(version, folder).replace("{sources}", sources))]
     for turn in history:
         messages.append(HumanMessage(turn.question))
         messages.append(AIMessage(turn.answer[:_MAX_ANSWER_CHARS]))

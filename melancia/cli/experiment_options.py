@@ -28,7 +28,7 @@ def arms(given: "Sequence[str]", weights: str, settings: "Settings") -> "tuple[A
 def _arm(text: str, settings: "Settings") -> "tuple[str, Variant]":
     from pydantic import ValidationError
 
-    from melancia.agent.prompt import load_prompt
+    from melancia.agent.prompt_files import check_prompt
     from melancia.errors import InputError
     from melancia.llms import parse_label, resolve_variant
 
@@ -49,7 +49,7 @@ def _arm(text: str, settings: "Settings") -> "tuple[str, Variant]":
         raise InputError(
             f"No braço {name.strip()}, um valor não vale: {wrong}.", "Os limites são os de .env.example."
         ) from error
-    load_prompt(checked.prompt_version)
+    check_prompt(checked.prompt_version, settings.prompts_dir)
     return name.strip(), resolve_variant(checked)
 
 

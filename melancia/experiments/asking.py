@@ -112,7 +112,9 @@ class Asker:
         patient = self._settings.model_copy(update={"first_token_timeout": self._settings.total_timeout})
         try:
             found = await asyncio.to_thread(self._searcher().search, WARM_UP, variant.k)
-            messages = build_messages(variant.prompt_version, WARM_UP, found.passages, [])
+            messages = build_messages(
+                variant.prompt_version, WARM_UP, found.passages, [], self._settings.prompts_dir
+            )
             reserved = self._purse.most(variant, messages)
             self._purse.reserve(reserved)
             try:
@@ -176,7 +178,9 @@ class Asker:
     def _messages(
         self, variant: Variant, question: Question, passages: Sequence[Passage]
     ) -> list[BaseMessage]:
-        return build_messages(variant.prompt_version, question.text, passages, question.history)
+        return build_messages(
+            variant.prompt_version, question.text, passages, question.history, self._settings.prompts_dir
+        )
 
     def _maker(self, seed: int | None) -> Callable[[Variant], BaseChatModel]:
         return lambda variant: self._make_model(variant, seed)

@@ -109,6 +109,7 @@ class BatchAsker:
                 question.text,
                 found[question.id].retrieval.passages,
                 question.history,
+                self._settings.prompts_dir,
             )
             for question in questions
         }

@@ -1,13 +1,12 @@
 """The form for a new experiment, and the policy that it becomes."""
 
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 from pydantic import ValidationError
 
-from melancia.agent.prompt import load_prompt
+from melancia.agent.prompt_files import check_prompt, prompt_names
 from melancia.errors import InputError
 from melancia.experiments.variants import candidates
 from melancia.llms import parse_label, resolve_variant
@@ -71,7 +70,7 @@ class Form:
         )
         self.fields: list[Any] = [made[name] for name in FIELDS]
         self.reason = made["reason"]
-        self.models: list[Any] = [made[f"model_{arm}"] for arm in _ARMS]
+        self.choices: list[Any] = [made[f"{field}_{arm}"] for field in ("model", "prompt") for arm in _ARMS]
         made["mode"].input(
             lambda mode: gr.Textbox(visible=mode == PolicyMode.ADAPTIVE.value),
             [made["mode"]],
@@ -83,9 +82,12 @@ class Form:
 
 
 def choices(settings: Settings) -> list[Any]:
-    """The usable models for each arm. Asks the servers what they have: seconds when one is away."""
+    """The usable models for each arm, then the prompts. Asks the servers what they have: seconds when one is
+    away.
+    """
     usable = [card.label for card in candidates(settings) if card.availability.usable]
-    return [gr.Dropdown(choices=usable) for _ in _ARMS]
+    prompts = prompt_names(settings.prompts_dir)
+    return [gr.Dropdown(choices=list(offered)) for offered in (usable, prompts) for _ in _ARMS]
 
 
 def wanted(given: Mapping[str, Any], settings: Settings) -> Policy:
@@ -142,7 +144,7 @@ def _arm_fields(arm: str, settings: Settings) -> dict[str, Any]:
                 [], value=None, label=f"Modelo do braço {arm}", min_width=240, elem_id=f"exp-modelo-{arm}"
             )
             prompt = gr.Dropdown(
-                _prompts(),
+                prompt_names(settings.prompts_dir),
                 value=settings.prompt_version,
                 label=f"Prompt de {arm}",
                 min_width=120,
@@ -174,7 +176,7 @@ def _arm(name: str, given: Mapping[str, Any], settings: Settings) -> Arm:
     model, prompt, temperature, k, weight = (given[f"{field}_{name}"] for field in _ARM_FIELDS)
     if not _said(model):
         raise InputError(f"Falta o modelo do braço {name}.", "Escolha um da lista.")
-    load_prompt(_said(prompt))
+    check_prompt(_said(prompt), settings.prompts_dir)
     values = {
         "variant": ":".join(parse_label(_said(model))),
         "prompt_version": _said(prompt),
@@ -197,11 +199,6 @@ def _variant(name: str, values: Mapping[str, Any], settings: Settings) -> Varian
 
 
 _LIMITS = {"temperature": "A temperatura vai de 0 a 2", "k": "k é um número inteiro de 1 a 20"}
-
-
-def _prompts() -> Sequence[str]:
-    folder = files("melancia.agent").joinpath("prompts")
-    return sorted(item.name.removesuffix(".md") for item in folder.iterdir() if item.name.endswith(".md"))
 
 
 def _said(written: Any) -> str:

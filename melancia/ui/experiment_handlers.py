@@ -42,9 +42,11 @@ class Handlers:
         return gr.Column(visible=admin), conclude, "", *self._show(which, request)
 
     def choices(self, request: gr.Request) -> Values:
-        """The models that can be compared, asked for beside ``open``: a server that is away is waited for."""
+        """The models and prompts that can be compared, asked for beside ``open``: a server that is away is
+        waited for.
+        """
         if not self._user(request)[1]:
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * 4
         return tuple(form.choices(self._runtime.settings))
 
     def choose(self, which: str | None, request: gr.Request) -> Values:

@@ -83,7 +83,7 @@ def experiments_tab(runtime: Runtime, identity: Identity, shelf: gr.Tab) -> None
     asked = [said, asking, told, confirm, waiting]
     opened = [box, conclude, said, *shown]
     shelf.select(panel.open, [which], opened, **aside)
-    shelf.select(panel.choices, None, form.models, **aside)
+    shelf.select(panel.choices, None, form.choices, **aside)
     again.click(panel.open, [which], opened, **aside)
     # Not ``change``, which what the server itself sets would trigger too.
     which.input(panel.choose, [which], [*asked, *shown], **aside)

@@ -199,6 +199,20 @@ def test_the_fallback_order_is_that_of_the_settings(make: Make, ollama: OllamaSt
     assert done.exposure.label == "ollama:llama3.2:3b"
 
 
+@pytest.mark.parametrize("name", ["v2", "curto"])
+def test_the_model_reads_the_prompt_of_its_variant(
+    make: Make, ollama: OllamaStandin, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "curto.md").write_text("Só uma frase.\n{sources}\n", "utf-8")
+    begun = {"v2": "A primeira frase é a resposta inteira", "curto": "Só uma frase.\n[1] "}[name]
+    done, _ = ask(make(), IN_BASE, variant=replace(LOCAL, prompt_version=name))
+    assert done.exposure == replace(LOCAL, prompt_version=name)
+    asked = next(one for one in reversed(ollama.requests) if one.path == "/api/chat").body
+    assert begun in asked["messages"][0]["content"]
+    assert done.passages[0].text in asked["messages"][0]["content"]
+
+
 def test_a_slow_first_token_is_cancelled_and_the_next_answers(make: Make, ollama: OllamaStandin) -> None:
     ollama.faults.set(times=1, slow_first_token=60)
     done, _ = ask(make(first_token_timeout=0.3), IN_BASE, variant=LOCAL)

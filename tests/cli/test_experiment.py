@@ -1,6 +1,7 @@
 """``experiment``: what an engineer types, what it answers, what it refuses."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,33 @@ def test_what_cannot_be_is_refused_in_portuguese(
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_prompts_are_compared_those_that_ship_and_ones_own(tmp_path: Path) -> None:
+    def create(name: str, first: str, second: str) -> "subprocess.CompletedProcess[str]":
+        arms = [
+            word for arm in (first, second) for word in ("--arm", f"{arm[0].upper()}=extractive,prompt={arm}")
+        ]
+        return melancia("experiment", "create", name, *arms, *WHY, data=tmp_path)
+
+    assert create("breve", "v1", "w2").returncode == 1
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / "curto.md").write_text("Responda em uma frase.\n<fontes>\n</fontes>\n", "utf-8")
+    missing = create("prompts", "v1", "curto")
+    assert missing.returncode == 1
+    assert f"No prompt em {folder / 'curto.md'} falta {{sources}}." in missing.stderr
+    (folder / "curto.md").write_text("Responda em uma frase.\n<fontes>\n{sources}\n</fontes>\n", "utf-8")
+    made = create("prompts", "v1", "curto")
+    assert made.returncode == 0, made.stderr
+    [policy] = json.loads(melancia("experiment", "status", "prompts", "--json", data=tmp_path).stdout)
+    assert [arm["variant"]["prompt_version"] for arm in policy["arms"]] == ["v1", "curto"]
+    (folder / "v2.md").write_text("{sources}", "utf-8")
+    taken = create("outro", "curto", "v2")
+    assert taken.returncode == 1
+    assert "são os nomes dos prompts que vêm com a MelâncIA" in taken.stderr
+    outside = create("outro", "v1", "../curto")
+    assert "O prompt “../curto” não existe. Existem: v1, v2, curto." in " ".join(outside.stderr.split())
 
 
 def test_a_shadow_its_guardrails_and_its_end_as_an_ab_test(tmp_path: Path) -> None:

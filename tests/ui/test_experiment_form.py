@@ -1,5 +1,6 @@
 """A new experiment from what an administrator wrote: read as people write, refused in words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from melancia.errors import MelanciaError
 from melancia.records import PolicyMode
 from melancia.settings import load_settings
-from melancia.ui.experiment_form import FIELDS, wanted
+from melancia.ui.experiment_form import FIELDS, choices, wanted
 
 FILLED: dict[str, Any] = dict.fromkeys(FIELDS, "") | {
     "name": "curto",
@@ -37,6 +38,20 @@ def test_it_is_read_as_people_write() -> None:
     assert (second.variant.temperature, second.variant.k, second.weight) == (0.7, 8, 30.0)
     assert first.variant.temperature == 0.3
     assert policy.guardrails == {"error_rate": 0.15}
+
+
+def test_arms_may_differ_in_their_prompt_alone(tmp_path: Path) -> None:
+    settings = load_settings(_env_file=None, data_dir=tmp_path)
+    same = {"temperature_B": "0,3", "k_B": "5"}
+    first, second = (arm.variant for arm in wanted(FILLED | same | {"prompt_B": "v2"}, settings).arms)
+    assert (first.prompt_version, second.prompt_version) == ("v1", "v2")
+    assert first.hash != second.hash
+    settings.prompts_dir.mkdir()
+    (settings.prompts_dir / "curto.md").write_text("Uma frase.\n{sources}\n", "utf-8")
+    (settings.prompts_dir / "com espaço.md").write_text("{sources}", "utf-8")
+    assert wanted(FILLED | {"prompt_B": "curto"}, settings).arms[1].variant.prompt_version == "curto"
+    *_, offered = choices(settings)
+    assert [value for _, value in offered.choices] == ["v1", "v2", "curto"]
 
 
 def test_the_least_share_counts_in_adaptive_mode_only() -> None:
