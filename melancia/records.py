@@ -172,9 +172,10 @@ class Outcome:
     """What became of one question of an experiment, as the verdict reads it from stored rows.
 
     ``arm`` is the assigned one, whoever answered in the end. ``failed``: no variant of the arm answered whole
-    (error, time-out, or a fallback spoke instead). ``thumb``: +1, −1, or None when nobody rated; ``asked``:
-    the page asked for this rating. ``scores`` by metric. ``origin``: the shown answer beside which it was
-    given out of sight, or the draft before it; None for an answer of its own. Seconds, US$; None is unknown.
+    (error, time-out, a fallback spoke instead, or the user gave up before the first word). ``thumb``: +1, −1,
+    or None when nobody rated; ``asked``: the page asked for this rating. ``scores`` by metric. ``origin``:
+    the shown answer beside which it was given out of sight, or the draft before it; None for an answer of its
+    own. Seconds, US$; None is unknown.
     """
 
     interaction_id: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from melancia.errors import InputError
+from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.results import Verdict
 from melancia.mlops.decide.verdict import decide
 from melancia.mlops.policies import newest
@@ -53,7 +54,10 @@ def verify(store: Store, experiment: str, limit: int = 100) -> list[Checked]:
         policy = versions.get(line["policy_version"])
         if policy is None:
             raise InputError(f"Falta a versão {line['policy_version']} de {experiment}.", "Restaure o banco.")
-        again = decide(policy, store.outcomes.of(experiment, line["until"]))
+        # By the rules of its day.
+        rules = Configuration.from_dict(line["content"]["configuration"])
+        rows = store.outcomes.of(experiment, line["until"], given_up=rules.given_up)
+        again = decide(policy, rows, rules)
         erased = store.privacy.erasures.rows_since(experiment, line["until"])
         checked.append(Checked(int(line["id"]), again.hash == line["hash"], erased))
     return checked

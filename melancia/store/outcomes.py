@@ -14,8 +14,14 @@ from melancia.store.tables import feedback_events, interactions, scores, verdict
 
 _BATCH = 500
 _WHOLE = (FinishReason.STOP.value, FinishReason.LENGTH.value)
-# Not the model's doing: the user left, or the answer is still being written.
+# Still being written, or cut short by the user: not the model's doing.
 _NOT_COUNTED = (FinishReason.RUNNING.value, FinishReason.CANCELLED.value)
+# Stopped before a word was said: left out, the arm whose waits people give up would look the better for it.
+_GIVEN_UP = sa.and_(
+    interactions.c.finish_reason == FinishReason.CANCELLED.value,
+    interactions.c.exposed_hash.is_(None),
+    interactions.c.text == "",
+)
 # Given before, to somebody else perhaps: nothing that the arm did now.
 _CACHED = tuple(kind.value for kind in OriginKind if kind.cached)
 
@@ -26,8 +32,12 @@ class OutcomeStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def of(self, experiment: str, as_of: datetime | None = None) -> Iterator[Outcome]:
+    def of(
+        self, experiment: str, as_of: datetime | None = None, *, given_up: bool = True
+    ) -> Iterator[Outcome]:
         """The outcomes of an experiment, oldest first, streamed, as they were known at ``as_of`` (now).
+
+        ``given_up``: a question that its user stopped before a word was said is one without an answer.
 
         The same instant gives the same outcomes later on: answers that ended, thumbs and scores that were
         given up to then. A thumb is the newest of its user; one taken back is none.
@@ -45,7 +55,7 @@ class OutcomeStore:
             )
             .where(
                 interactions.c.experiment == experiment,
-                interactions.c.finish_reason.not_in(_NOT_COUNTED),
+                _counted(given_up=given_up),
                 interactions.c.origin_kind.not_in(_CACHED),
                 interactions.c.updated_at <= instant,
             )
@@ -62,7 +72,7 @@ class OutcomeStore:
         """Something that differs once there is another outcome, or another score of one."""
         query = sa.select(sa.func.count(), sa.func.max(interactions.c.updated_at)).where(
             interactions.c.experiment == experiment,
-            interactions.c.finish_reason.not_in(_NOT_COUNTED),
+            _counted(given_up=True),
             interactions.c.origin_kind.not_in(_CACHED),
         )
         scored = sa.select(sa.func.count()).select_from(
@@ -143,6 +153,11 @@ class OutcomeStore:
             return [dict(row) for row in rows]
 
 
+def _counted(*, given_up: bool) -> sa.ColumnElement[bool]:
+    ended = interactions.c.finish_reason.not_in(_NOT_COUNTED)
+    return sa.or_(ended, _GIVEN_UP) if given_up else ended
+
+
 def _thumbs(instant: datetime) -> sa.Subquery:
     """The newest thumb of each user on each interaction, of those given up to ``instant``."""
     newest = (
@@ -167,6 +182,7 @@ def _scores(connection: sa.Connection, ids: Sequence[str], instant: datetime) ->
 def _outcome(row: Mapping[Any, Any], known: Mapping[str, float]) -> Outcome:
     fell_back = row["exposed_hash"] is not None and row["exposed_hash"] != row["assigned_hash"]
     # A refusal for want of evidence asks no model: it is an answer of the arm all the same.
+    cut_short = row["finish_reason"] == FinishReason.CANCELLED.value
     whole = row["finish_reason"] in _WHOLE and (row["exposed_hash"] is not None or row["refused"])
     return Outcome(
         interaction_id=row["id"],
@@ -178,7 +194,8 @@ def _outcome(row: Mapping[Any, Any], known: Mapping[str, float]) -> Outcome:
         refused=row["refused"],
         thumb=row["f_thumb"] or None,
         asked=row["asked"],
-        latency=row["total_time"],
+        # How long the user waited, not how long the arm would have taken.
+        latency=None if cut_short else row["total_time"],
         cost=row["cost"],
         scores=known,
         propensity=row["propensity"],

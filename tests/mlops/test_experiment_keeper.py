@@ -13,7 +13,9 @@ from melancia.agent.router import propensities
 from melancia.errors import InputError
 from melancia.evals.evaluate import Evaluator
 from melancia.mlops import policies, verdicts
+from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.results import Status
+from melancia.mlops.decide.verdict import decide
 from melancia.mlops.experiment_keeper import AUTHOR, ExperimentKeeper
 from melancia.records import (
     Answer,
@@ -28,6 +30,7 @@ from melancia.records import (
     PolicyMode,
     PolicyState,
     Variant,
+    utc_now,
 )
 from melancia.store import Store
 from melancia.store.tables import feedback_events, scores
@@ -190,6 +193,31 @@ def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: Expe
             feedback_events.update().where(feedback_events.c.interaction_id == rated[1].id).values(thumb=-1)
         )
     assert [one.same for one in verdicts.verify(store, "modelos")] == [False, False]
+
+
+def test_an_arm_whose_waits_people_give_up_is_paused_and_an_older_verdict_keeps_its_rules(
+    store: Store, keeper: ExperimentKeeper
+) -> None:
+    policy = begin(store, guardrails={"error_rate": 0.1})
+    stopped: dict[str, Any] = {"finish_reason": FinishReason.CANCELLED, "exposed": None, "text": ""}
+    for number in range(60):
+        answer(store, "A", number)
+        answer(store, "B", 100 + number, **(stopped if number % 2 else {}))
+        # After the first word: the arm's answer was seen, and left.
+        answer(store, "A", 200 + number, finish_reason=FinishReason.CANCELLED)
+    rules = Configuration(given_up=False)
+    before = decide(policy, store.outcomes.of("modelos", given_up=False), rules)
+    assert "given_up" not in before.configuration
+    old = store.outcomes.keep_verdict("modelos", 1, utc_now(), before.hash, before.as_dict())
+    assert (before.rows, before.sample_ratio.users) == (90, {"A": 60, "B": 30})
+    kept = verdicts.conclude(store, "modelos")
+    assert (kept.verdict.rows, kept.verdict.sample_ratio.users) == (120, {"A": 60, "B": 60})
+    assert [(arm.failed, arm.unanswered) for arm in kept.verdict.arms] == [(0, 0), (30, 30)]
+    assert [(one.line, one.same) for one in verdicts.verify(store, "modelos")] == [
+        (kept.line, True),
+        (old, True),
+    ]
+    assert {found.arm for found in keeper.guard()} == {"B"}
 
 
 def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: ExperimentKeeper) -> None:

@@ -86,18 +86,22 @@ def test_outcomes_are_of_the_assigned_arm_whoever_answered(store: Store) -> None
     stalled = answered(store, "B", exposed=B, finish_reason=FinishReason.TIMEOUT)
     refused = answered(store, "A", exposed=None, refused=True)
     answered(store, "A", finish_reason=FinishReason.CANCELLED)
+    given_up = answered(store, "B", exposed=None, text="", finish_reason=FinishReason.CANCELLED)
     running = Interaction("ana", "c", "E agora?", Assignment(A, "modelos", "A"))
     store.start(running)
     outside = Interaction("ana", "c", "Fora", Assignment(A), answer=Answer(finish_reason=FinishReason.STOP))
     store.finish(outside)
     found = {outcome.interaction_id: outcome for outcome in store.outcomes.of("modelos")}
-    assert list(found) == [whole.id, fell.id, stalled.id, refused.id]
+    assert list(found) == [whole.id, fell.id, stalled.id, refused.id, given_up.id]
     assert [(one.arm, one.failed, one.fell_back, one.refused) for one in found.values()] == [
         ("A", False, False, False),
         ("B", True, True, False),
         ("B", True, False, False),
         ("A", False, False, True),
+        ("B", True, False, False),
     ]
+    assert found[given_up.id].latency is None, "that is how long the user waited"
+    assert given_up.id not in {one.interaction_id for one in store.outcomes.of("modelos", given_up=False)}
     first = found[whole.id]
     assert (first.latency, first.cost, first.propensity, first.thumb) == (2.0, 0.25, 0.5, None)
     assert first.created_at == whole.created_at
