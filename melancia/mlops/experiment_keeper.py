@@ -80,14 +80,16 @@ class ExperimentKeeper:
         arms = tuple(
             arm if arm.paused else replace(arm, weight=round(learnt[arm.name], 4)) for arm in policy.arms
         )
+
+        def edit(before: Policy) -> Policy:
+            if before.version != policy.version:
+                # ``arms`` are those of then: they would open again what was paused meanwhile.
+                raise ConflictError(f"O experimento {policy.experiment} mudou enquanto isso.")
+            return replace(before, arms=arms)
+
+        reason = f"Pesos pelo que se aprendeu: {told}."
         try:
-            return policies.change(
-                self._store,
-                policy.experiment,
-                "modo adaptativo",
-                f"Pesos pelo que se aprendeu: {told}.",
-                lambda before: replace(before, arms=arms),
-            )
+            return policies.change(self._store, policy.experiment, "modo adaptativo", reason, edit)
         except ConflictError:
             return None  # somebody changed it just now: the next round looks again
 

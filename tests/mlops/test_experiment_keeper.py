@@ -26,6 +26,7 @@ from melancia.records import (
     Interaction,
     Origin,
     OriginKind,
+    Outcome,
     Policy,
     PolicyMode,
     PolicyState,
@@ -165,6 +166,25 @@ def test_adaptive_weights_follow_what_is_rated_and_keep_the_floor(
     assert keeper.adapt() is None
     policies.pause(store, "modelos", "ana", "ver")
     assert keeper.adapt() is None
+
+
+def test_an_arm_that_is_paused_while_weights_are_learnt_stays_paused(
+    store: Store, keeper: ExperimentKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(store, mode=PolicyMode.ADAPTIVE, floor=0.1)
+    for number in range(80):
+        answer(store, "A", number, thumb=-1 if number % 2 else 1)
+        answer(store, "B", 100 + number, thumb=1)
+    read = store.outcomes.of
+
+    def slowly(experiment: str) -> Iterator[Outcome]:
+        yield from read(experiment)
+        policies.pause(store, "modelos", AUTHOR, "B falha", "B")
+
+    monkeypatch.setattr(store.outcomes, "of", slowly)
+    assert keeper.adapt() is None
+    after = policies.newest(store, "modelos")
+    assert (after.version, [arm.name for arm in after.arms if arm.paused]) == (2, ["B"])
 
 
 def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: ExperimentKeeper) -> None:
