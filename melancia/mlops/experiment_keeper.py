@@ -57,10 +57,10 @@ class ExperimentKeeper:
         present = (policy.experiment, policy.version, *self._store.outcomes.change(policy.experiment))
         if present == self._guarded:
             return []  # nothing has happened since
-        self._guarded = present
         breached = [found for found in watched(self._store, policy) if found.state == "breached"]
         for arm in dict.fromkeys(found.arm for found in breached):
             self._pause(policy.experiment, arm, [found for found in breached if found.arm == arm])
+        self._guarded = present  # only now: a pause that failed is tried again at the next look
         return breached
 
     def adapt(self) -> Policy | None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from melancia.agent.router import propensities
-from melancia.errors import InputError
+from melancia.errors import InputError, StoreError
 from melancia.evals.evaluate import Evaluator
 from melancia.mlops import policies, verdicts
 from melancia.mlops.decide.configuration import Configuration
@@ -127,6 +127,25 @@ def test_an_arm_that_breaks_its_bound_is_paused_and_the_reason_kept(
     for number in range(60):
         answer(store, "B", 200 + number, exposed=A)
     assert [found.arm for found in keeper.guard()] == ["B"]
+
+
+def test_a_pause_that_fails_is_tried_again_at_the_next_look(
+    store: Store, keeper: ExperimentKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(store, guardrails={"error_rate": 0.1})
+    for number in range(60):
+        answer(store, "A", number)
+        answer(store, "B", 100 + number, exposed=A)
+
+    def busy(*_: object) -> Policy:
+        raise StoreError("O banco está ocupado por outro processo.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.policies, "add", busy)
+        with pytest.raises(StoreError):
+            keeper.guard()
+    assert [found.arm for found in keeper.guard()] == ["B"]
+    assert [arm.name for arm in policies.newest(store, "modelos").arms if arm.paused] == ["B"]
 
 
 def test_the_last_arm_takes_the_whole_experiment_with_it(store: Store, keeper: ExperimentKeeper) -> None:
