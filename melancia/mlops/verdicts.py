@@ -11,6 +11,8 @@ from melancia.mlops.policies import newest
 from melancia.records import utc_now
 from melancia.store import Store
 
+_VERSIONS = 100_000  # all of them: a verdict that knew only the latest could not be recomputed later
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -24,7 +26,8 @@ class Kept:
 def conclude(store: Store, experiment: str) -> Kept:
     """What the evidence says now, kept in the ledger. Raises InputError, StoreError."""
     policy, as_of = newest(store, experiment), utc_now()
-    verdict = decide(policy, store.outcomes.of(experiment, as_of))
+    history = store.policies.history(experiment, _VERSIONS)
+    verdict = decide(policy, store.outcomes.of(experiment, as_of), history=history)
     line = store.outcomes.keep_verdict(experiment, policy.version, as_of, verdict.hash, verdict.as_dict())
     return Kept(line, as_of, verdict)
 
@@ -48,7 +51,8 @@ def verify(store: Store, experiment: str, limit: int = 100) -> list[Checked]:
     Raises InputError when there is no such experiment, StoreError.
     """
     newest(store, experiment)
-    versions = {policy.version: policy for policy in store.policies.history(experiment)}
+    history = store.policies.history(experiment, _VERSIONS)
+    versions = {policy.version: policy for policy in history}
     checked = []
     for line in store.outcomes.ledger(experiment, limit):
         policy = versions.get(line["policy_version"])
@@ -57,7 +61,7 @@ def verify(store: Store, experiment: str, limit: int = 100) -> list[Checked]:
         # By the rules of its day.
         rules = Configuration.from_dict(line["content"]["configuration"])
         rows = store.outcomes.of(experiment, line["until"], given_up=rules.given_up)
-        again = decide(policy, rows, rules)
+        again = decide(policy, rows, rules, history=history)
         erased = store.privacy.erasures.rows_since(experiment, line["until"])
         checked.append(Checked(int(line["id"]), again.hash == line["hash"], erased))
     return checked

@@ -36,8 +36,8 @@ from melancia.records import (
 from melancia.store import Store
 from melancia.store.tables import feedback_events, scores
 
-A, B = Variant("ollama", "a"), Variant("ollama", "b")
-VARIANTS = {"A": A, "B": B}
+A, B, C = (Variant("ollama", name) for name in "abc")
+VARIANTS = {"A": A, "B": B, "C": C}
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def keeper(store: Store) -> ExperimentKeeper:
     return ExperimentKeeper(store, lambda: Evaluator(None), threading.Event())
 
 
-def begin(store: Store, **changes: Any) -> Policy:
-    """An experiment between A and B."""
-    whole = Policy("modelos", (Arm("A", A), Arm("B", B)), "", reason="ver")
+def begin(store: Store, arms: str = "AB", **changes: Any) -> Policy:
+    """An experiment between ``arms``, evenly."""
+    whole = Policy("modelos", tuple(Arm(name, VARIANTS[name]) for name in arms), "", reason="ver")
     return policies.create(store, replace(whole, **changes))
 
 
@@ -67,12 +67,12 @@ def answer(store: Store, arm: str, number: int, thumb: int | None = None, **chan
         "finish_reason": FinishReason.STOP,
         "total_time": 1.0,
     }
-    exposed = changes.pop("exposed", VARIANTS[arm])
+    exposed, share = changes.pop("exposed", VARIANTS[arm]), changes.pop("share", 0.5)
     interaction = Interaction(
         user_id=f"u{number}",
         conversation_id=f"c{number}",
         question="O que é ACOS?",
-        assignment=Assignment(VARIANTS[arm], "modelos", arm, "hash", 0.5),
+        assignment=Assignment(VARIANTS[arm], "modelos", arm, "hash", share),
         exposure=exposed,
         answer=Answer(**(values | changes)),
     )
@@ -257,6 +257,24 @@ def test_an_arm_whose_waits_people_give_up_is_paused_and_an_older_verdict_keeps_
         (old, True),
     ]
     assert {found.arm for found in keeper.guard()} == {"B"}
+
+
+def test_a_third_arm_that_is_paused_does_not_block_the_verdict(store: Store) -> None:
+    begin(store, "ABC")
+    for number in range(180):
+        answer(store, "ABC"[number % 3], number, share=1 / 3)
+    first = verdicts.conclude(store, "modelos")
+    policies.pause(store, "modelos", "ana", "caro", "C")
+    for number in range(180, 380):
+        answer(store, "AB"[number % 2], number)
+    second = verdicts.conclude(store, "modelos")
+    assert second.verdict.sample_ratio.expected == pytest.approx({"A": 160, "B": 160, "C": 60})
+    assert second.verdict.status is Status.TOO_EARLY
+    policies.resume(store, "modelos", "ana", "mais barato", "C")
+    assert verdicts.verify(store, "modelos") == [
+        verdicts.Checked(second.line, True, 0),
+        verdicts.Checked(first.line, True, 0),
+    ]
 
 
 def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: ExperimentKeeper) -> None:

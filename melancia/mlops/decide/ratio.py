@@ -13,6 +13,7 @@ Shares change over time: each user counts once, at their first exposure, with th
 becomes π tilted by (kπ + seen) ÷ (kπ + expected), which is the same predictive where shares are constant.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import exp, log
 
@@ -30,13 +31,16 @@ def shares(policy: Policy) -> dict[str, float]:
     return {name: weight / total if total else 0.0 for name, weight in weights.items()}
 
 
-def sample_ratio(rows: Sequence[Outcome], policy: Policy, configuration: Configuration) -> SampleRatio:
+def sample_ratio(
+    rows: Sequence[Outcome], policy: Policy, configuration: Configuration, history: Sequence[Policy] = ()
+) -> SampleRatio:
     """The check on ordered outcomes that a draw decided.
 
-    With three arms or more, a share other than the policy's tells only of its own arm: the rest is split
-    among the others as the policy does.
+    ``history``: versions of the policy, for the shares that held at each draw. Where none of them explains a
+    user's own share, it tells only of its own arm: the rest is split among the others as ``policy`` does.
     """
     names = [arm.name for arm in policy.arms]
+    versions = _Versions(history)
     planned = shares(policy)
     seen, expected = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
     known: set[str] = set()
@@ -45,7 +49,7 @@ def sample_ratio(rows: Sequence[Outcome], policy: Policy, configuration: Configu
         if row.user_id in known or row.arm not in seen:
             continue
         known.add(row.user_id)
-        chances = _chances(row, planned)
+        chances = _chances(row, versions.shares(row) or planned)
         if not 0 < chances[row.arm] < 1:
             continue
         evidence += _gain(row.arm, chances, seen, expected, configuration.concentration)
@@ -56,6 +60,28 @@ def sample_ratio(rows: Sequence[Outcome], policy: Policy, configuration: Configu
     p_value = exp(-highest)
     alpha = configuration.sample_ratio_alpha
     return SampleRatio(seen, expected, p_value, alpha, p_value < alpha, any(seen.values()))
+
+
+class _Versions:
+    """The shares that held over time."""
+
+    def __init__(self, history: Sequence[Policy]) -> None:
+        versions = sorted(history, key=lambda one: (one.created_at, one.version))
+        self._since = [one.created_at for one in versions]
+        self._shares = [shares(one) for one in versions]
+
+    def shares(self, row: Outcome) -> Mapping[str, float] | None:
+        """Those by which this user was drawn; None when no version before gives the row's own share.
+
+        Whoever draws may learn of a version late: the newest one before need not be it.
+        """
+        if row.propensity is None:
+            return None
+        for place in reversed(range(bisect_right(self._since, row.created_at))):
+            found = self._shares[place]
+            if abs(found.get(row.arm, 0.0) - row.propensity) < _SAME:
+                return found
+        return None
 
 
 def _gain(

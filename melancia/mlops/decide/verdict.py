@@ -38,17 +38,25 @@ METRIC = "thumbs"
 """The one primary metric that there is."""
 
 
-def decide(policy: Policy, outcomes: Iterable[Outcome], configuration: Configuration = DEFAULT) -> Verdict:
+def decide(
+    policy: Policy,
+    outcomes: Iterable[Outcome],
+    configuration: Configuration = DEFAULT,
+    *,
+    history: Iterable[Policy] = (),
+) -> Verdict:
     """What ``outcomes`` say of ``policy``'s arms. A function of its arguments and of nothing else.
 
-    Outcomes of other arms are ignored. Raises ValueError when an interaction is there twice, InputError on a
-    guardrail or a primary metric that does not exist.
+    ``history``: the versions of the experiment, in any order; those after ``policy`` are ignored, as are
+    outcomes of other arms. Without any, users are taken to have been drawn by ``policy``. Raises ValueError
+    when an interaction is there twice, InputError on a guardrail or a primary metric that does not exist.
     """
     if policy.primary_metric != METRIC:
         raise InputError(
             f"Não há veredito para a métrica “{policy.primary_metric}”.", f"Use “{METRIC}”, os polegares."
         )
     names = [arm.name for arm in policy.arms]
+    versions = [version for version in history if version.version <= policy.version]
     rows = [row for row in ordered(outcomes) if row.arm in names]
     compared = [row for row in rows if drawn(row, policy)]
     shared = _shared(configuration, names)
@@ -60,7 +68,7 @@ def decide(policy: Policy, outcomes: Iterable[Outcome], configuration: Configura
         comparisons = tuple(found.comparison for found in pairs)
         # A question of the base arm that two challengers answered is in both.
         compared = ordered({row.interaction_id: row for found in pairs for row in found.rows}.values())
-    ratio = sample_ratio([] if how else compared, policy, configuration)
+    ratio = sample_ratio([] if how else compared, policy, configuration, versions)
     bounds = guardrails.batch(rows, names, policy.guardrails, configuration.guardrail_alpha)
     status, recommendation, arm = _conclude(names, ratio, comparisons, bounds, configuration)
     if how is not None and status is not Status.GUARDRAIL:

@@ -1,5 +1,8 @@
 """The sample-ratio check against its published form, and how it takes changing shares."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +13,7 @@ from bench.verdict_simulations import ratios
 from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.ratio import sample_ratio
 from melancia.records import Outcome
-from tests.mlops.decide.outcomes import outcome, policy
+from tests.mlops.decide.outcomes import START, outcome, policy
 
 CONFIGURATION = Configuration()
 
@@ -56,6 +59,28 @@ def test_a_change_of_shares_is_no_mismatch_and_hiding_it_is() -> None:
     assert found.expected["B"] == pytest.approx(260)
     hidden = [outcome(n, row.arm, row.user_id, propensity=None) for n, row in enumerate(rows)]
     assert sample_ratio(hidden, today, CONFIGURATION).fails
+
+
+def test_an_arm_that_is_paused_is_no_mismatch_where_the_versions_are_known() -> None:
+    """Thirds, then halves of A and B, exactly as drawn: of today's weights C has none."""
+    before = policy("A", "B", "C")
+    (first, second, third) = before.arms
+    today = replace(
+        before,
+        arms=(first, second, replace(third, paused=True)),
+        version=2,
+        created_at=START + timedelta(minutes=300),
+    )
+    rows = [outcome(n, "ABC"[n % 3], f"u{n}", propensity=1 / 3) for n in range(300)]
+    rows += [outcome(n, "AB"[n % 2], f"u{n}", propensity=1 / 2) for n in range(300, 600)]
+    # A page that learns of it a little late draws as before.
+    late = [outcome(n, "ABC"[n % 3], f"u{n}", propensity=1 / 3) for n in range(600, 603)]
+    found = sample_ratio(rows + late, today, CONFIGURATION, [today, before])
+    assert not found.fails
+    assert found.expected == pytest.approx({"A": 251, "B": 251, "C": 101})
+    assert sample_ratio(rows, today, CONFIGURATION).fails
+    lost = [row for row in rows if row.arm != "C" or row.created_at.minute % 2]
+    assert sample_ratio(lost, today, CONFIGURATION, [before, today]).fails
 
 
 def test_a_tenth_of_the_users_lost_by_one_arm_is_found() -> None:
