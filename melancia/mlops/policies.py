@@ -9,6 +9,7 @@ from datetime import datetime
 from melancia.agent.router import propensities
 from melancia.errors import InputError
 from melancia.mlops.decide.guardrails import check
+from melancia.mlops.decide.openings import given, openings
 from melancia.records import Policy, PolicyMode, PolicyState, utc_now
 from melancia.store import Store
 
@@ -146,14 +147,9 @@ def newest(store: Store, experiment: str) -> Policy:
 
 def open_since(store: Store, policy: Policy) -> dict[str, datetime]:
     """Open arm → the instant of the version that last gave it to users: it starts anew after a pause."""
-    found: dict[str, datetime] = {}
-    still = {arm.name for arm in policy.arms if not arm.paused}
-    for version in store.policies.history(policy.experiment):
-        if version.state is not PolicyState.RUNNING:
-            break
-        still &= {arm.name for arm in version.arms if not arm.paused}
-        found |= dict.fromkeys(still, version.created_at)
-    return found
+    history = store.policies.history(policy.experiment)
+    still = given(policy).intersection(*(given(one) for one in history[:1]))
+    return {arm: since for arm, since in openings(history).items() if arm in still}
 
 
 def describe(policy: Policy) -> str:

@@ -214,8 +214,9 @@ def _guardrails(shown: Shown) -> str:
         return head + html.items(bounds) + html.note("Ainda não há o que medir.")
     columns = ("Braço e proteção", "Limite", "Medido\nintervalo", "Respostas", "Estado")
     note = (
-        "Como no veredito, desde o começo. O worker vigia sem parar: pausa em segundos o braço que passa de "
-        "um limite, com o motivo no histórico, e o vigia do zero quando alguém o retoma."
+        "Como no veredito, desde que o braço começou ou foi retomado. O worker vigia sem parar: pausa em "
+        "segundos o braço que passa de um limite, com o motivo no histórico, e o vigia do zero quando alguém "
+        "o retoma."
     )
     return head + html.table("Limites de cada braço", columns, rows) + html.note(note)
 

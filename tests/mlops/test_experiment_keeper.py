@@ -277,6 +277,29 @@ def test_a_third_arm_that_is_paused_does_not_block_the_verdict(store: Store) -> 
     ]
 
 
+def test_a_breach_does_not_decide_once_its_arm_is_given_anew(store: Store, keeper: ExperimentKeeper) -> None:
+    begin(store, guardrails={"error_rate": 0.1})
+    for number in range(60):
+        answer(store, "A", number)
+        answer(store, "B", 100 + number, exposed=A)
+    assert [found.arm for found in keeper.guard()] == ["B"]
+    broken = verdicts.conclude(store, "modelos")
+    assert (broken.verdict.status, broken.verdict.arm) == (Status.GUARDRAIL, "B")
+    policies.resume(store, "modelos", "ana", "corrigido", "B")
+    for number in range(300):
+        answer(store, "A", 1000 + number, thumb=1 if number % 2 else -1)
+        answer(store, "B", 3000 + number, thumb=1 if number % 20 else -1)
+    assert keeper.guard() == []
+    repaired = verdicts.conclude(store, "modelos")
+    assert (repaired.verdict.status, repaired.verdict.arm) == (Status.BETTER, "B")
+    assert {found.count for found in repaired.verdict.guardrails} == {360, 300}
+    # The line from before the resume knows nothing of it.
+    assert verdicts.verify(store, "modelos") == [
+        verdicts.Checked(repaired.line, True, 0),
+        verdicts.Checked(broken.line, True, 0),
+    ]
+
+
 def test_without_an_experiment_there_is_nothing_to_do(store: Store, keeper: ExperimentKeeper) -> None:
     assert (keeper.score(), keeper.guard(), keeper.adapt(), keeper.conclude()) == (0, [], None, None)
     with pytest.raises(InputError, match="Crie um"):

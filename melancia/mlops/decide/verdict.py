@@ -1,8 +1,10 @@
 """The verdict: the parts put together, and what to do.
 
-First the sample ratio: if it is wrong, nothing else counts. Then the guardrails, then the difference in
-approval of each challenger against the base arm, the policy's first one. With several challengers the error
-is shared out among them (Bonferroni). Where both arms answer the same questions, ``paired`` compares them.
+First the sample ratio: if it is wrong, nothing else counts. Then the guardrails, of each arm since users were
+last given it anew, then the difference in approval of each challenger against the base arm, the policy's
+first one. An arm that is out is shown, and has no say while the base arm and another are in. With several
+challengers the error is shared out among them (Bonferroni). Where both arms answer the same questions,
+``paired`` compares them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ from melancia.mlops.decide import bandit, bayes, guardrails, paired, paired_word
 from melancia.mlops.decide.approval import Approval
 from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.contrasts import secondary
+from melancia.mlops.decide.openings import openings
 from melancia.mlops.decide.raters import raters
 from melancia.mlops.decide.ratio import sample_ratio
 from melancia.mlops.decide.results import (
@@ -48,8 +51,11 @@ def decide(
     """What ``outcomes`` say of ``policy``'s arms. A function of its arguments and of nothing else.
 
     ``history``: the versions of the experiment, in any order; those after ``policy`` are ignored, as are
-    outcomes of other arms. Without any, users are taken to have been drawn by ``policy``. Raises ValueError
-    when an interaction is there twice, InputError on a guardrail or a primary metric that does not exist.
+    outcomes of other arms. Without any, users are taken to have been drawn by ``policy``, and given all arms
+    from the start.
+
+    Raises ValueError when an interaction is there twice, InputError on a guardrail or a primary metric that
+    does not exist.
     """
     if policy.primary_metric != METRIC:
         raise InputError(
@@ -69,10 +75,15 @@ def decide(
         # A question of the base arm that two challengers answered is in both.
         compared = ordered({row.interaction_id: row for found in pairs for row in found.rows}.values())
     ratio = sample_ratio([] if how else compared, policy, configuration, versions)
-    bounds = guardrails.batch(rows, names, policy.guardrails, configuration.guardrail_alpha)
-    status, recommendation, arm = _conclude(names, ratio, comparisons, bounds, configuration)
+    since = openings(versions)
+    watched = [row for row in rows if row.arm not in since or row.created_at >= since[row.arm]]
+    bounds = guardrails.batch(watched, names, policy.guardrails, configuration.guardrail_alpha)
+    heard = _heard(policy)
+    telling = [item for item in comparisons if item.challenger in heard]
+    held = [bound for bound in bounds if bound.arm in heard]
+    status, recommendation, arm = _conclude(names, ratio, telling, held, configuration)
     if how is not None and status is not Status.GUARDRAIL:
-        status, recommendation, arm = paired.conclude(names, comparisons, how, configuration.least_effect)
+        status, recommendation, arm = paired.conclude(names, telling, how, configuration.least_effect)
     found = Verdict(
         experiment=policy.experiment,
         policy=policy.hash,
@@ -91,7 +102,19 @@ def decide(
     )
     by_pairs = how is not None and status is not Status.GUARDRAIL
     write = paired_words.paragraph if by_pairs else words.paragraph
-    return replace(found, text=write(found, configuration))
+    told = replace(
+        found,
+        arms=tuple(item for item in found.arms if item.arm in heard),
+        comparisons=tuple(telling),
+        guardrails=tuple(held),
+    )
+    return replace(found, text=write(told, configuration))
+
+
+def _heard(policy: Policy) -> set[str]:
+    """The arms that have a say: those that are in, and all when no challenger is left beside the base arm."""
+    left = {arm.name for arm in policy.arms if not arm.paused}
+    return left if policy.arms[0].name in left and len(left) > 1 else {arm.name for arm in policy.arms}
 
 
 def course(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from melancia.errors import InputError
 from melancia.mlops.decide.configuration import Configuration
 from melancia.mlops.decide.verdict import adaptive_weights, course, decide
-from melancia.records import PolicyMode
+from melancia.records import Policy, PolicyMode
 from tests.mlops.decide.outcomes import experiment, outcome, policy
 
 GUARDED = {"error_rate": 0.1, "p95_latency": 30.0}
@@ -104,6 +104,32 @@ def test_a_breached_guardrail_takes_the_arm_out_however_well_it_is_liked() -> No
     assert "50 % de falhas, e o limite é 10 %" in found.text.replace(",0", "")
 
 
+@pytest.mark.parametrize(
+    ("approval", "said"),
+    [
+        ({"A": 0.6, "B": 0.85, "C": 0.6}, ("better", "promote", "B")),
+        ({"A": 0.85, "B": 0.6, "C": 0.99}, ("better", "keep", "A")),
+    ],
+)
+def test_an_arm_that_is_out_has_no_say_while_two_are_left(
+    approval: dict[str, float], said: tuple[str, str, str]
+) -> None:
+    """Neither by what it breached nor by how well it is liked: C was paused, and fails always."""
+    rows = [
+        replace(row, failed=row.arm == "C", fell_back=row.arm == "C")
+        for row in experiment(3000, approval=approval)
+    ]
+    three = policy("A", "B", "C", guardrails=GUARDED)
+    assert decide(three, rows).status == "guardrail"
+    found = decide(_without(three, "C"), rows, history=[three])
+    assert (found.status, found.recommendation, found.arm) == said
+    assert " C" not in found.text
+    assert ("C", "breached") in {(bound.arm, bound.state) for bound in found.guardrails}
+    # When nobody is left to compare it with, it is what there is to say.
+    for out in ("A", "B"):
+        assert decide(_without(three, "C", out), rows, history=[three]).status == "guardrail"
+
+
 def test_answers_that_no_draw_decided_are_left_out() -> None:
     """After a promotion B answers everybody, and everybody is delighted that week."""
     drawn = [outcome(n, "AB"[n % 2], f"u{n}", thumb=1 if n % 4 < 2 else -1) for n in range(400)]
@@ -192,3 +218,8 @@ def test_an_unknown_guardrail_or_metric_is_refused() -> None:
         decide(policy(guardrails={"humor": 1.0}), [])
     with pytest.raises(InputError, match="cliques"):
         decide(replace(policy(), primary_metric="cliques"), [])
+
+
+def _without(whole: Policy, *out: str) -> Policy:
+    """The next version, in which the arms ``out`` are paused."""
+    return replace(whole, arms=tuple(replace(arm, paused=arm.name in out) for arm in whole.arms), version=2)
