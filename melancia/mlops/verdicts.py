@@ -1,7 +1,7 @@
 """Verdicts from stored rows, and their ledger, which can be recomputed line by line."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from melancia.errors import InputError
 from melancia.mlops.decide.configuration import Configuration
@@ -11,6 +11,8 @@ from melancia.mlops.policies import newest
 from melancia.records import utc_now
 from melancia.store import Store
 
+# Rows are dated before they are written, which waits for others: ten seconds, and in line behind as many.
+_SETTLED = timedelta(seconds=30)
 _VERSIONS = 100_000  # all of them: a verdict that knew only the latest could not be recomputed later
 
 
@@ -24,8 +26,11 @@ class Kept:
 
 
 def conclude(store: Store, experiment: str) -> Kept:
-    """What the evidence says now, kept in the ledger. Raises InputError, StoreError."""
-    policy, as_of = newest(store, experiment), utc_now()
+    """What the evidence says, kept in the ledger: as of half a minute ago, when all that was dated is there.
+
+    Raises InputError, StoreError.
+    """
+    policy, as_of = newest(store, experiment), utc_now() - _SETTLED
     history = store.policies.history(experiment, _VERSIONS)
     verdict = decide(policy, store.outcomes.of(experiment, as_of), history=history)
     line = store.outcomes.keep_verdict(experiment, policy.version, as_of, verdict.hash, verdict.as_dict())

@@ -18,7 +18,7 @@ from melancia.ui.experiment_change import Change
 from melancia.ui.experiment_data import Shown
 from melancia.ui.identity import Identity
 from melancia.ui.job_handlers import warning
-from melancia.ui.job_view import text
+from melancia.ui.job_view import moment, text
 from melancia.ui.render import inert
 
 WIDTH = 12  # components that show an experiment
@@ -60,7 +60,7 @@ class Handlers:
             if not data.can_conclude():
                 raise InputError("Aqui não há como calcular.", "O worker calcula a cada hora.")
             kept = verdicts.conclude(self._store, which or "")
-            return f"✅ Veredito {kept.line}, com o que se sabe agora."
+            return f"✅ Veredito {kept.line}, com o que se sabia em {moment(kept.as_of)}."
 
         return self._do(act, request), *self._show(which, request)
 

@@ -14,6 +14,7 @@ from tests.browser.conftest import NewUser, Served
 from tests.browser.test_benchmarks import choose
 from tests.browser.test_jobs import MODEL, called, serving_one
 from tests.browser.test_page import violations
+from tests.clock import later
 from tests.standins.ollama import OllamaStandin
 from tests.ui.experiments import NAME, begun, lived
 
@@ -91,7 +92,8 @@ def test_its_figures_are_read_and_it_is_paused_promoted_and_rolled_back(
     store = served.runtime.store
     policies.end(store, NEW, "teste", "dar lugar")
     lived(store, begun(store))
-    kept = verdicts.conclude(store, NAME)
+    with later():
+        kept = verdicts.conclude(store, NAME)
     page = opened(new_user, 1280, 1440)
     drawn(page)
     expect(page.locator("#exp-quadro .exp-veredito")).to_have_text(kept.verdict.text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from melancia.agent.router import propensities
 from melancia.errors import InputError, StoreError
@@ -52,6 +53,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def keeper(store: Store) -> ExperimentKeeper:
     """One whose metrics need no model."""
     return ExperimentKeeper(store, lambda: Evaluator(None), threading.Event())
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """One that goes on from now, and can be put forward: a verdict leaves out the latest half a minute."""
+    with time_machine.travel(utc_now()) as made:
+        yield made
 
 
 def begin(store: Store, arms: str = "AB", **changes: Any) -> Policy:
@@ -206,13 +214,17 @@ def test_an_arm_that_is_paused_while_weights_are_learnt_stays_paused(
     assert (after.version, [arm.name for arm in after.arms if arm.paused]) == (2, ["B"])
 
 
-def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: ExperimentKeeper) -> None:
+def test_the_ledger_recomputes_whatever_happens_later(
+    store: Store, keeper: ExperimentKeeper, clock: time_machine.Traveller
+) -> None:
     begin(store)
     rated = [answer(store, "AB"[number % 2], number, thumb=1 - 2 * (number % 3 == 0)) for number in range(60)]
     keeper.score()
+    clock.shift(60)
     first = keeper.conclude()
     assert first is not None
     assert first.verdict.rows == 60
+    clock.shift(60)
     again = verdicts.conclude(store, "modelos")
     assert again.line == first.line  # nothing new: no new line
     # Later thumbs, scores, answers and versions change what is said next, not what was said.
@@ -220,6 +232,7 @@ def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: Expe
     answer(store, "A", 500, thumb=-1)
     keeper.score()
     policies.pause(store, "modelos", "ana", "ver", "B")
+    clock.shift(60)
     second = verdicts.conclude(store, "modelos")
     assert second.line != first.line
     assert verdicts.verify(store, "modelos") == [
@@ -235,7 +248,7 @@ def test_the_ledger_recomputes_whatever_happens_later(store: Store, keeper: Expe
 
 
 def test_an_arm_whose_waits_people_give_up_is_paused_and_an_older_verdict_keeps_its_rules(
-    store: Store, keeper: ExperimentKeeper
+    store: Store, keeper: ExperimentKeeper, clock: time_machine.Traveller
 ) -> None:
     policy = begin(store, guardrails={"error_rate": 0.1})
     stopped: dict[str, Any] = {"finish_reason": FinishReason.CANCELLED, "exposed": None, "text": ""}
@@ -249,6 +262,7 @@ def test_an_arm_whose_waits_people_give_up_is_paused_and_an_older_verdict_keeps_
     assert "given_up" not in before.configuration
     old = store.outcomes.keep_verdict("modelos", 1, utc_now(), before.hash, before.as_dict())
     assert (before.rows, before.sample_ratio.users) == (90, {"A": 60, "B": 30})
+    clock.shift(60)
     kept = verdicts.conclude(store, "modelos")
     assert (kept.verdict.rows, kept.verdict.sample_ratio.users) == (120, {"A": 60, "B": 60})
     assert [(arm.failed, arm.unanswered) for arm in kept.verdict.arms] == [(0, 0), (30, 30)]
@@ -259,14 +273,35 @@ def test_an_arm_whose_waits_people_give_up_is_paused_and_an_older_verdict_keeps_
     assert {found.arm for found in keeper.guard()} == {"B"}
 
 
-def test_a_third_arm_that_is_paused_does_not_block_the_verdict(store: Store) -> None:
+def test_an_answer_on_its_way_into_the_database_does_not_look_like_tampering(
+    store: Store, clock: time_machine.Traveller
+) -> None:
+    """SQLite's writer and PostgreSQL's commit are waited for: a row is dated before it can be read."""
+    begin(store)
+    for number in range(30):
+        answer(store, "AB"[number % 2], number, thumb=1)
+    clock.shift(60)
+    dated = utc_now()
+    clock.shift(10)
+    kept = verdicts.conclude(store, "modelos")
+    assert kept.verdict.rows == 30
+    with time_machine.travel(dated, tick=False):
+        answer(store, "A", 99)
+    assert verdicts.verify(store, "modelos") == [verdicts.Checked(kept.line, True, 0)]
+
+
+def test_a_third_arm_that_is_paused_does_not_block_the_verdict(
+    store: Store, clock: time_machine.Traveller
+) -> None:
     begin(store, "ABC")
     for number in range(180):
         answer(store, "ABC"[number % 3], number, share=1 / 3)
+    clock.shift(60)
     first = verdicts.conclude(store, "modelos")
     policies.pause(store, "modelos", "ana", "caro", "C")
     for number in range(180, 380):
         answer(store, "AB"[number % 2], number)
+    clock.shift(60)
     second = verdicts.conclude(store, "modelos")
     assert second.verdict.sample_ratio.expected == pytest.approx({"A": 160, "B": 160, "C": 60})
     assert second.verdict.status is Status.TOO_EARLY
@@ -277,12 +312,15 @@ def test_a_third_arm_that_is_paused_does_not_block_the_verdict(store: Store) -> 
     ]
 
 
-def test_a_breach_does_not_decide_once_its_arm_is_given_anew(store: Store, keeper: ExperimentKeeper) -> None:
+def test_a_breach_does_not_decide_once_its_arm_is_given_anew(
+    store: Store, keeper: ExperimentKeeper, clock: time_machine.Traveller
+) -> None:
     begin(store, guardrails={"error_rate": 0.1})
     for number in range(60):
         answer(store, "A", number)
         answer(store, "B", 100 + number, exposed=A)
     assert [found.arm for found in keeper.guard()] == ["B"]
+    clock.shift(60)
     broken = verdicts.conclude(store, "modelos")
     assert (broken.verdict.status, broken.verdict.arm) == (Status.GUARDRAIL, "B")
     policies.resume(store, "modelos", "ana", "corrigido", "B")
@@ -290,6 +328,7 @@ def test_a_breach_does_not_decide_once_its_arm_is_given_anew(store: Store, keepe
         answer(store, "A", 1000 + number, thumb=1 if number % 2 else -1)
         answer(store, "B", 3000 + number, thumb=1 if number % 20 else -1)
     assert keeper.guard() == []
+    clock.shift(60)
     repaired = verdicts.conclude(store, "modelos")
     assert (repaired.verdict.status, repaired.verdict.arm) == (Status.BETTER, "B")
     assert {found.count for found in repaired.verdict.guardrails} == {360, 300}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from melancia.mlops import verdicts
 from melancia.store import Store
+from tests.clock import later
 from tests.images import run_in_image
 from tests.ui.experiments import NAME, begun, lived
 
@@ -33,7 +34,8 @@ print(box.visible, conclude.visible, chart.visible, told, refused, overview, sep
 
 def test_the_tab_shows_the_ledger_where_no_verdict_can_be_computed(store: Store, tmp_path: Path) -> None:
     lived(store, begun(store), users=80, steps=2)
-    kept = verdicts.conclude(store, NAME)
+    with later():
+        kept = verdicts.conclude(store, NAME)
     done = run_in_image("app", TAB, str(tmp_path), f"sqlite:///{tmp_path / 'melancia.db'}")
     assert done.returncode == 0, done.stderr
     box, conclude, chart, told, refused, overview = done.stdout.split("|", 5)

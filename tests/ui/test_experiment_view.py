@@ -18,6 +18,7 @@ from melancia.ui import experiment_details as details
 from melancia.ui import experiment_history, experiment_view
 from melancia.ui import experiment_words as names
 from melancia.ui.experiment_data import Shown
+from tests.clock import later
 from tests.ui.benchmarks import EVIL
 from tests.ui.experiments import NAME, OTHER, A, B, answered, begun, judged, lived, shadowed
 from tests.ui.test_benchmark_view import _Elements
@@ -55,7 +56,8 @@ def chart(made: Any) -> dict[str, Any]:
 
 def test_the_figures_are_those_of_the_newest_verdict(store: Store) -> None:
     lived(store, begun(store), users=160, steps=4)
-    kept = verdicts.conclude(store, NAME)
+    with later():
+        kept = verdicts.conclude(store, NAME)
     html = whole(seen(store))
     rows = cells(html)
     assert kept.verdict.text in html
@@ -92,7 +94,8 @@ def test_a_wrong_sample_ratio_blocks_and_says_where_to_look(store: Store) -> Non
     policy = begun(store)
     for number in range(90):
         answered(store, policy, "A" if number % 6 else "B", number, 1)
-    assert verdicts.conclude(store, NAME).verdict.status is Status.BLOCKED
+    with later():
+        assert verdicts.conclude(store, NAME).verdict.status is Status.BLOCKED
     html = whole(seen(store))
     assert "bloqueado: a divisão das pessoas falhou" in html
     assert "nenhum número deste experimento é confiável" in html
@@ -104,7 +107,8 @@ def test_a_breached_guardrail_is_marked_and_its_arm_paused(store: Store) -> None
     policy = begun(store, guardrails={"error_rate": 0.1})
     for number in range(120):
         answered(store, policy, "AB"[number % 2], number, failed=number % 2 == 1)
-    verdicts.conclude(store, NAME)
+    with later():
+        verdicts.conclude(store, NAME)
     policies.pause(store, NAME, "proteção", "B falha", "B")
     html = whole(seen(store))
     (row,) = (row for row in cells(html) if row and row[0] == "B: taxa de erros")
@@ -241,7 +245,8 @@ def test_after_a_shadow_has_become_an_ab_test_its_moments_are_not_mixed_in(store
     shadowed(store, policy)
     shown = policies.remode(store, NAME, "ana", "B responde melhor", PolicyMode.STICKY)
     lived(store, shown, users=80, steps=2)
-    verdicts.conclude(store, NAME)
+    with later():
+        verdicts.conclude(store, NAME)
     found = seen(store)
     assert found.paired == ""
     assert len(found.alike) == len(found.lines) - 1
@@ -268,7 +273,8 @@ def test_ratings_that_the_page_asked_for_are_set_beside_the_others(store: Store)
     assert "a página pediu" not in whole(seen(store))
     for row in list(store.outcomes.of(NAME))[::2]:
         store.finish(replace(store.get(row.interaction_id), asked=True))
-    verdicts.conclude(store, NAME)
+    with later():
+        verdicts.conclude(store, NAME)
     html = whole(seen(store))
     assert "das 80 avaliações que a página pediu" in html
     assert "das 80 espontâneas" in html

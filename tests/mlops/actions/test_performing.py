@@ -5,11 +5,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from melancia.errors import InputError, SettingsError
 from melancia.evals.evaluate import Evaluator
@@ -20,6 +18,7 @@ from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.records import Action, ActionState, DriftReport, Policy, PolicyState, utc_now
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
+from tests.clock import later
 from tests.mlops.actions.receiver import Receiver
 from tests.mlops.actions.samples import POLICY, C, finding, report
 from tests.mlops.test_experiment_keeper import A, answer
@@ -65,11 +64,6 @@ def only(store: Store, **which: Any) -> Action:
     """The one action that there is."""
     (found,) = store.reports.actions(**which)
     return found
-
-
-def later(**span: float) -> time_machine.travel:
-    """In a while; the clock goes on."""
-    return time_machine.travel(utc_now() + timedelta(**span))
 
 
 def test_an_alert_reaches_the_webhook_once(store: Store, settings: Make, receiver: Receiver) -> None:
