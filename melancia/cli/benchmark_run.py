@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,11 +57,12 @@ def measure(runtime: "Runtime", wanted: Wanted) -> int:
     reporter = Reporter(runtime.settings, runtime.store)
     session = _session(runtime, wanted)
     try:
-        _run(session.measure, reporter)
+        numbers = _numbers(runtime, session)
+        _run(session.measure, reporter, numbers)
         if not session.answers:
             typer.echo("Interrompido antes da primeira resposta; nada foi gravado.", err=True)
             return _INTERRUPTED
-        report = session.report(_judged(runtime, session, reporter))
+        report = session.report(_judged(runtime, session, reporter, numbers))
         printed = text.results(report)
         typer.echo(printed)
         reporter.progress(1.0, "Gravando os resultados…")
@@ -92,7 +93,7 @@ def _session(runtime: "Runtime", wanted: Wanted) -> Session:
         say_pending(progress.vectors, progress.chunks)
         return session
     asked = _questions(runtime, wanted)
-    typer.echo(text.opening(wanted.mode, asked))
+    typer.echo(text.opening(wanted.mode, asked, quoted=settings.job_id is None))
     cards = candidates(settings)
     if wanted.options.budget is not None and not wanted.models:
         cards = priced(cards, settings)
@@ -123,17 +124,28 @@ def _evaluator(runtime: "Runtime") -> "Evaluator":
     return Evaluator(LocalEmbeddings(), runtime.index.retriever.idf)
 
 
-def _judged(runtime: "Runtime", session: Session, reporter: Reporter) -> "JudgeReport | None":
+def _numbers(runtime: "Runtime", session: Session) -> Mapping[str, int]:
+    """What a job says instead of the questions, which may be users': its row outlives what they erase."""
+    if runtime.settings.job_id is None:
+        return {}
+    return {question.text: number for number, question in enumerate(session.header.questions, 1)}
+
+
+def _judged(
+    runtime: "Runtime", session: Session, reporter: Reporter, numbers: Mapping[str, int]
+) -> "JudgeReport | None":
     """Let the judge judge, if there is one and nothing was interrupted."""
     if not session.header.options.judge or session.stopped == STOPPED:
         return None
     typer.echo(f"⚖️  Juiz: {session.header.options.judge}")
     labelled, rated = read_labelled(), rated_cases(runtime.store)
-    return _run(lambda watch: session.judge(labelled, rated, watch), reporter)
+    return _run(lambda watch: session.judge(labelled, rated, watch), reporter, numbers)
 
 
-def _run(work: Callable[[Watch], Coroutine[Any, Any, T]], reporter: Reporter) -> T | None:
-    """Do ``work`` under a progress bar; None when Ctrl-C ended it."""
+def _run(
+    work: Callable[[Watch], Coroutine[Any, Any, T]], reporter: Reporter, numbers: Mapping[str, int]
+) -> T | None:
+    """Do ``work`` under a progress bar; None when Ctrl-C ended it. ``numbers``: see ``report_text.where``."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -147,14 +159,16 @@ def _run(work: Callable[[Watch], Coroutine[Any, Any, T]], reporter: Reporter) ->
             bars.update(bar, description=message, completed=step.done, total=step.total)
 
         try:
-            return asyncio.run(work(_watch(reporter, show, lines=not console.is_terminal)))
+            return asyncio.run(work(_watch(reporter, show, numbers, lines=not console.is_terminal)))
         except KeyboardInterrupt:
             return None
 
 
-def _watch(reporter: Reporter, show: Callable[[str, Step], None], *, lines: bool) -> Callable[[Step], bool]:
+def _watch(
+    reporter: Reporter, show: Callable[[str, Step], None], numbers: Mapping[str, int], *, lines: bool
+) -> Callable[[Step], bool]:
     def watch(step: Step) -> bool:
-        message = text.where(step)
+        message = text.where(step, numbers)
         show(message, step)
         if lines and step.answer is not None:
             sys.stderr.write(f"{message}: {text.answer_line(step.answer)}\n")

@@ -20,21 +20,15 @@ _SHOWN_QUESTIONS = 10
 _SHOWN_REASONS = 5
 
 
-def opening(mode: str, questions: Sequence[Question]) -> str:
-    """The title and the questions; of many, the first ones."""
+def opening(mode: str, questions: Sequence[Question], *, quoted: bool = True) -> str:
+    """The title and the questions; of many, the first ones. Their number only, unless they are ``quoted``."""
+    head = [f"🚀 {_TITLES[mode]} - Experimentação de LLMs", _HEAVY, ""]
+    if not quoted:
+        return "\n".join([*head, f"📝 {words.plural(len(questions), 'pergunta', 'perguntas')} de teste", ""])
     shown = [f"   {number}. {item.text}" for number, item in enumerate(questions[:_SHOWN_QUESTIONS], 1)]
     more = len(questions) - _SHOWN_QUESTIONS
-    return "\n".join(
-        [
-            f"🚀 {_TITLES[mode]} - Experimentação de LLMs",
-            _HEAVY,
-            "",
-            "📝 Perguntas de teste:",
-            *shown,
-            *([f"   … e mais {more}"] if more > 0 else []),
-            "",
-        ]
-    )
+    left_out = [f"   … e mais {more}"] if more > 0 else []
+    return "\n".join([*head, "📝 Perguntas de teste:", *shown, *left_out, ""])
 
 
 def providers(cards: Sequence["ModelCard"]) -> str:
@@ -56,10 +50,15 @@ def beginning(models: int, questions: int) -> str:
     return f"\n🎯 Testando {many} em {words.plural(questions, 'pergunta', 'perguntas')}\n{_HEAVY}"
 
 
-def where(step: Step) -> str:
-    """Where a run stands, in a line: ``ollama:llama3.2:3b: O que é Retail Media? (4 de 6)``."""
+def where(step: Step, numbers: Mapping[str, int] | None = None) -> str:
+    """Where a run stands, in a line: ``ollama:llama3.2:3b: O que é Retail Media? (4 de 6)``.
+
+    ``numbers``: a question's text → what is said instead of it, as in ``pergunta 2``.
+    """
     name = words.name(step.variant).replace(" - ", ":", 1)
-    doing = textwrap.shorten(step.question, 48, placeholder="…") if step.question else "aquecendo"
+    number = (numbers or {}).get(step.question)
+    said = step.question if number is None else f"pergunta {number}"
+    doing = textwrap.shorten(said, 48, placeholder="…") if said else "aquecendo"
     return f"{name}: {doing} ({step.done} de {step.total})"
 
 

@@ -51,8 +51,8 @@ def purge(
         for place, number in found.items():
             removed[place] = removed.get(place, 0) + number
 
-    gone = store.privacy.expire_reports(before)
-    count({"reports": len(gone)} if gone else {})
+    gone, logs = store.privacy.expire_reports(before)
+    count({name: number for name, number in (("reports", len(gone)), ("job_logs", logs)) if number})
     for report_id in gone:
         files.erase_report(settings, report_id)
     complete = True

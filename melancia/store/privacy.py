@@ -1,13 +1,14 @@
 """A user's rows: to be given to them, and to be erased with all that names them; rows that are too old."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from melancia.records import FinishReason, utc_now
+from melancia.records import FinishReason, JobState, utc_now
 from melancia.store.database import translated
 from melancia.store.erasures import Erasure, ErasureStore
 from melancia.store.exports import ABANDONED
@@ -27,6 +28,8 @@ from melancia.store.tables import (
 
 ERASED = "apagado"
 _BATCH = 500  # identifiers of one statement
+_SHORT = 48  # characters to which logs of benchmarks have cut questions
+_ENDED = [state.value for state in JobState if state.final]
 
 
 class PrivacyStore:
@@ -106,11 +109,13 @@ class PrivacyStore:
             self.erasures.keep(connection, made)
         return made
 
-    def expire_reports(self, before: datetime) -> list[str]:
-        """Erase the drift reports from before an instant, with their actions; their ids."""
+    def expire_reports(self, before: datetime) -> tuple[list[str], int]:
+        """Erase the drift reports from before an instant, with their actions; their ids, and how many logs of
+        jobs on them were emptied."""
         with translated(), self._engine.begin() as connection:
             old = reports.delete().where(reports.c.created_at < before).returning(reports.c.id)
-            return list(connection.execute(old).scalars())
+            gone = list(connection.execute(old).scalars())
+            return gone, _silence(connection, lambda job: _report_of(job) in gone)
 
     def remove_again(self, ids: Sequence[str]) -> int:
         """Erase interactions that an answer under way wrote once more; how many there were."""
@@ -156,6 +161,8 @@ class PrivacyStore:
         touched = _scrub(connection, frozenset(ids) | frozenset(texts)) if ids else {}
         for name in ("reports", "actions"):
             count(name, len(touched.get(name, ())))
+        if ids:
+            count("job_logs", _quiet(connection, touched.get("reports", ()), frozenset(ids) | texts))
         waiting = {"cache": "", "files": ""} if ids else {}
         waiting |= {"mlflow": ""} if traces or lost else {}
         waiting |= {"store": ""} if running_until else {}
@@ -222,6 +229,45 @@ def _scrub(connection: sa.Connection, gone: frozenset[str]) -> dict[str, list[st
                 connection.execute(table.update().where(table.c.id == row["id"]).values(values))
                 changed.setdefault(table.name, []).append(row["id"])
     return changed
+
+
+def _quiet(connection: sa.Connection, touched: Collection[str], gone: Collection[str]) -> int:
+    """Empty the logs of jobs on the reports that named erased interactions, and of resumed benchmarks, where
+    they quote one of ``gone``; how many. Of the benchmarks of such a report, all: a log may begin within a
+    question."""
+    quotes = {form for text in gone for form in (text, textwrap.shorten(text, _SHORT, placeholder="…"))}
+
+    def quoted(job: Mapping[Any, Any]) -> bool:
+        mine = _report_of(job) in touched
+        if job["name"] == "benchmark" and mine:
+            return True
+        if not mine and not job["parameters"].get("resume"):
+            return False
+        words = sa.select(jobs.c.log_tail, jobs.c.message, jobs.c.error).where(jobs.c.id == job["id"])
+        said = "\n".join(connection.execute(words).one())
+        return any(form in said for form in quotes)
+
+    return _silence(connection, quoted)
+
+
+def _silence(connection: sa.Connection, wanted: Callable[[Mapping[Any, Any]], bool]) -> int:
+    """Empty the log and the last words of the ended jobs on reports that are ``wanted``; how many."""
+    told = sa.or_(*(jobs.c[name] != "" for name in ("log_tail", "message")))
+    known = sa.select(*(jobs.c[name] for name in ("id", "name", "parameters", "result"))).where(
+        jobs.c.name.in_(("benchmark", "drift")), jobs.c.state.in_(_ENDED), told
+    )
+    found = [job["id"] for job in connection.execute(known).mappings().all() if wanted(job)]
+    error = sa.case((jobs.c.error == "", ""), else_=ERASED)  # it may be the log's last line
+    for some in _batches(found):
+        emptied = jobs.update().where(jobs.c.id.in_(some))
+        connection.execute(emptied.values(log_tail="", message="", error=error))
+    return len(found)
+
+
+def _report_of(job: Mapping[Any, Any]) -> str | None:
+    """The report that a job asked the questions of, or made."""
+    found = (job["parameters"] or {}).get("report") or (job["result"] or {}).get("report")
+    return str(found) if found else None
 
 
 def _without(value: Any, gone: frozenset[str]) -> Any:

@@ -16,6 +16,8 @@ from melancia.store import Store
 from tests.cli.test_cli import ROOT, melancia
 from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
+from tests.store.samples import answered, question
+from tests.store.test_privacy import report
 
 MODEL = "llama3.2:3b"
 
@@ -182,6 +184,27 @@ def test_a_job_tells_its_row_how_far_it_is_and_what_it_found(data: Path, ollama:
     assert 0 <= row.result["models"][1]["quality_avg"] <= 1
     assert row.result["benchmark"].startswith("benchmark_")
     assert row.result["link"] is None
+
+
+def test_a_job_never_prints_the_questions_of_users(data: Path, ollama: OllamaStandin) -> None:
+    """What a job prints stays in its row, whatever they erase."""
+    secret = "Como está o ACOS da padaria da Zuleica no bairro?"
+    store = Store.open(f"sqlite:///{data / 'melancia.db'}")
+    asked = answered(question("zuleica", "c1", secret))
+    store.finish(asked)
+    kept = report(store, asked.id)
+    job = Job("benchmark", {"report": kept}, "ana")
+    store.jobs.add(job)
+    store.jobs.claim(job.id)
+    options = ("--report", kept, "--judge", f"ollama:{MODEL}")
+    done = melancia("benchmark", *options, data=data, **variables(data, ollama.url, MELANCIA_JOB_ID=job.id))
+    store.close()
+    assert done.returncode == 0, done.stderr
+    assert "1 pergunta de teste" in done.stdout
+    assert f"ollama:{MODEL}: pergunta 1 (2 de 2): " in done.stderr
+    assert "Zuleica" not in done.stdout + done.stderr
+    by_hand = melancia("benchmark", *options[:2], data=data, **variables(data, ollama.url))
+    assert f"   1. {secret}" in by_hand.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

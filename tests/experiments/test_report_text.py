@@ -236,6 +236,9 @@ def test_the_opening_names_the_mode_and_the_first_questions() -> None:
     ]
     assert lines[-1] == "   … e mais 2"
     assert "BENCHMARK COMPLETO" in text.opening("full", asked[:1])
+    unquoted = text.opening("quick", asked, quoted=False)
+    assert unquoted.splitlines()[-1] == "📝 12 perguntas de teste"
+    assert "Pergunta" not in unquoted
 
 
 def _card(provider: str, model: str, availability: Availability) -> ModelCard:
@@ -282,6 +285,10 @@ def test_how_much_there_is_to_do() -> None:
 def test_where_a_run_stands_is_one_short_line() -> None:
     assert text.where(Step(LOCAL, "", 0, 6)) == "ollama:llama3.1:8b: aquecendo (0 de 6)"
     assert text.where(Step(CONTROL, "O que é ACOS?", 1, 6)) == "extractive: O que é ACOS? (1 de 6)"
+    numbers = {"O que é ACOS?": 2}
+    assert text.where(Step(CONTROL, "O que é ACOS?", 1, 6), numbers) == "extractive: pergunta 2 (1 de 6)"
+    assert text.where(Step(LOCAL, "", 0, 6), numbers) == "ollama:llama3.1:8b: aquecendo (0 de 6)"
+    assert text.where(Step(CLOUD, "calibração", 0, 6), numbers).endswith(": calibração (0 de 6)")
     long = text.where(Step(LOCAL, "uma pergunta\n" * 30, 1, 6))
     assert len(long) < 80
     assert "\n" not in long

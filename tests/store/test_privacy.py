@@ -14,6 +14,7 @@ from melancia.records import (
     Finding,
     Interaction,
     Job,
+    JobState,
     ReportStatus,
     utc_now,
 )
@@ -124,6 +125,59 @@ def test_an_erased_user_leaves_nothing_that_names_them(store: Store) -> None:
     assert store.privacy.erase("ana", "hash-de-ana", "admin").removed == {}
 
 
+def ended(store: Store, name: str, log: str, result: dict[str, Any] | None = None, **parameters: Any) -> Job:
+    """A job that ran and failed, as versions that printed questions left it."""
+    job = Job(name, parameters, "bia")
+    store.jobs.add(job)
+    store.jobs.claim(job.id)
+    store.jobs.report(job.id, 0.5, log.splitlines()[-1])
+    store.jobs.set_result(job.id, {"benchmark": "benchmark_20261101_100000", **(result or {})})
+    store.jobs.set_log(job.id, log)
+    store.jobs.finish(job.id, JobState.FAILED, exit_code=1, error=f"terminou: {log.splitlines()[-1]}")
+    return store.jobs.get(job.id)
+
+
+def test_logs_of_jobs_on_erased_questions_are_emptied(store: Store) -> None:
+    long = "Como está o ACOS da padaria da Zuleica, no bairro e fora dele, neste mês?"
+    done, other = fill(store, text=long), fill(store, "bia", "E o ROAS?")
+    kept, others = report(store, done.id, other.id), report(store, other.id)
+    short = "ollama:llama3.2:3b: Como está o ACOS da padaria da Zuleica, no…"
+    gone = [
+        ended(store, "benchmark", f"dele, neste mês?\n   2. E o ROAS?\n{short} (1 de 2)", report=kept),
+        ended(store, "benchmark", f"{short} (2 de 2)", resume="benchmark_20261101_100000"),
+        ended(store, "drift", f"Perguntas sem resposta na base:\n  {long}: 1", {"report": kept}),
+    ]
+    stay = [
+        ended(store, "benchmark", "   1. E o ROAS?", report=others),
+        ended(store, "benchmark", "ollama:llama3.2:3b: E o ROAS? (1 de 1)", resume="benchmark_20261101_1"),
+        ended(store, "benchmark", "   1. Quais são as principais métricas?"),
+        ended(store, "drift", "Mudou (1):", {"report": kept}),
+        ended(store, "ingest", "3 documentos"),
+    ]
+    running = Job("benchmark", {"report": kept}, "bia")
+    store.jobs.add(running)
+    made = store.privacy.erase("ana", "h", "admin")
+    assert made.removed["job_logs"] == 3
+    for job in gone:
+        left = store.jobs.get(job.id)
+        assert left == replace(job, log_tail="", message="", error="apagado")
+    assert [store.jobs.get(job.id) for job in stay] == stay
+    assert store.jobs.get(running.id).state is JobState.QUEUED
+    assert "Zuleica" not in everything(store)
+    assert "job_logs" not in store.privacy.erase("ana", "h", "admin").removed
+
+
+def test_logs_go_with_the_reports_that_are_too_old(store: Store) -> None:
+    kept = report(store)
+    gone = [
+        ended(store, "benchmark", "   1. Como está o ACOS da padaria?", report=kept),
+        ended(store, "drift", "Mudou (1):", {"report": kept}),
+    ]
+    other = ended(store, "benchmark", "   1. O que é Retail Media?")
+    assert store.privacy.expire_reports(utc_now()) == ([kept], 2)
+    assert [store.jobs.get(job.id).log_tail for job in (*gone, other)] == ["", "", other.log_tail]
+
+
 def test_parts_are_settled_one_by_one_and_then_nothing_names_what_was_erased(store: Store) -> None:
     done = fill(store)
     erasures = store.privacy.erasures
@@ -169,7 +223,7 @@ def test_the_oldest_go_first_and_in_batches(store: Store) -> None:
         assert made.user_hash == ""
     assert sizes == [2, 2, 1]
     assert store.get(fresh.id).user_id == "bia"
-    assert store.privacy.expire_reports(before) == []
+    assert store.privacy.expire_reports(before) == ([], 0)
 
 
 def test_verdicts_know_how_much_was_erased_since(store: Store) -> None:

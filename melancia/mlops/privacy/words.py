@@ -11,6 +11,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "names": ("registro em que estava o nome", "registros em que estava o nome"),
     "reports": ("relatório de saúde", "relatórios de saúde"),
     "actions": ("ação que citava as perguntas", "ações que citavam as perguntas"),
+    "job_logs": ("registro de tarefa sobre as perguntas", "registros de tarefas sobre as perguntas"),
     "cache": ("pergunta do cache de respostas", "perguntas do cache de respostas"),
     "traces": ("traço do MLflow, com suas avaliações", "traços do MLflow, com suas avaliações"),
     "runs": ("execução do MLflow", "execuções do MLflow"),
