@@ -132,6 +132,8 @@ def store_exists(settings: Settings) -> bool:
 def _answers(address: str) -> bool:
     try:
         with httpx.Client(timeout=_TIMEOUT, trust_env=not is_own(address)) as client:
-            return client.get(f"{address.rstrip('/')}/health").is_success
+            # Its /health says 200 with the database down, and when every call is refused.
+            path = "/api/2.0/mlflow/experiments/search"
+            return client.get(f"{address.rstrip('/')}{path}", params={"max_results": 1}).is_success
     except (httpx.HTTPError, httpx.InvalidURL):
         return False

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from melancia.doctor import Finding, services
@@ -109,3 +110,13 @@ def test_mlflow_with_what_waits_and_what_failed(tmp_path: Path, mlflow_server: M
     found, last = services.mlflow(given)
     assert found.level == "ok"
     assert "estragado" in last.message
+
+
+def test_an_mlflow_that_refuses_every_call_does_not_answer(
+    tmp_path: Path, mlflow_server: MlflowServer
+) -> None:
+    """Its /health is well all the same."""
+    unknown = mlflow_server.url.replace("127.0.0.1", "127.1")  # a host that it was not told to serve
+    assert httpx.get(f"{unknown}/health").is_success
+    [found] = services.mlflow(settings(tmp_path, mlflow_url=unknown))
+    assert (found.level, f"não responde em {unknown}" in found.message) == ("warning", True)
