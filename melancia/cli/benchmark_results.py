@@ -1,14 +1,13 @@
 """Where the results go, once they are in their files: to MLflow, and to the job's row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from melancia.errors import TrackingError
-from melancia.experiments.files import draw, folder_of
-from melancia.records import content_hash
+from melancia.experiments.files import draw, folder_of, telling
 
 if TYPE_CHECKING:
     from melancia.experiments.files import Files
@@ -23,8 +22,9 @@ def keep(settings: "Settings", report: "Report", written: "Files", reporter: "Re
         typer.echo(f"💾 {file}")
     # First of all: a job that is cancelled has only seconds left.
     reporter.result(_small(report, None))
-    pictures = draw(report, folder_of(settings))
-    link, run_id = _track(settings, report, written, pictures)
+    with telling(written.data):  # a worker must not tell of it, too
+        pictures = draw(report, folder_of(settings))
+        link, run_id = _track(settings, report, written, pictures)
     if run_id is not None:
         reporter.result(_small(report, link), run_id)
 
@@ -33,54 +33,19 @@ def _track(
     settings: "Settings", report: "Report", written: "Files", pictures: Sequence[Path]
 ) -> tuple[str | None, str | None]:
     """Tell MLflow, or its local folder; the run's page, if a server shows it, and its id."""
-    from melancia.mlops import benchmark_runs, local_store
+    from melancia.benchmark_tracking import track
+    from melancia.mlops import local_store
 
-    models = [
-        benchmark_runs.ModelResult(summary.variant, summary.metrics(), _answers(report, summary.variant.hash))
-        for summary in report.summaries
-    ]
-    texts = [[question.id, question.text] for question in report.questions]
     try:
-        tracked = local_store.tracked(settings)
-        recorded = benchmark_runs.record(
-            tracked,
-            benchmark_runs.BenchmarkResult(
-                benchmark_id=report.id,
-                mode=report.mode,
-                started_at=report.started_at,
-                ended_at=report.ended_at,
-                complete=report.complete,
-                models=models,
-                files=[written.data, written.table, written.text, written.configuration],
-                pictures=pictures,
-                params=_params(report),
-                questions=benchmark_runs.QuestionSet(report.mode, content_hash(texts)),
-            ),
-        )
+        recorded = track(local_store.tracked(settings), report, written, pictures)
     except TrackingError as error:
-        typer.echo(f"Atenção: {error.message} {error.remedy}", err=True)
+        later = " Os resultados estão guardados: o worker os registra quando o MLflow voltar."
+        said = f"{error.message} {error.remedy}{later if settings.mlflow_url else ''}"
+        typer.echo(f"Atenção: {said}", err=True)
         return None, None
     where = recorded.url or f"{local_store.folder(settings)} (`melancia benchmark --mode ui` mostra)"
     typer.echo(f"🔬 MLflow: {where}")
     return recorded.url or None, recorded.run_id
-
-
-def _params(report: "Report") -> Mapping[str, Any]:
-    options = report.options
-    return {
-        "questions": len(report.questions),
-        "repeats": options.repeats,
-        "seed": options.seed,
-        "pipeline": options.pipeline,
-        "batch": options.batch,
-        "judge": options.judge or None,
-        "budget": options.budget,
-        "index_version": report.index_version,
-    }
-
-
-def _answers(report: "Report", variant_hash: str) -> list[Mapping[str, Any]]:
-    return [answer.row() for answer in report.answers if answer.variant_hash == variant_hash]
 
 
 def _small(report: "Report", link: str | None) -> dict[str, Any]:

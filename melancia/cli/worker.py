@@ -56,6 +56,7 @@ def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
             f"{report.failed} falhas, {report.backlog} esperando envio."
         )
         failed = failed or report.failed > 0
+    lines += _missed(done)
     if not done.models:
         lines.append("Modelos do Ollama: nenhum configurado.")
     if done.verdict is not None:
@@ -75,6 +76,16 @@ def _summary(done: "Round", settings: "Settings") -> tuple[list[str], bool]:
         lines.append(f"Tarefa {job.name} ({job.id[:8]}): {line}")
         failed = failed or bad
     return lines, failed
+
+
+def _missed(done: "Round") -> list[str]:
+    """What MLflow was told of late; empty when it had missed nothing."""
+    kinds = (
+        (done.missed_benchmarks, "benchmark", "benchmarks"),
+        (done.missed_reports, "relatório de saúde", "relatórios de saúde"),
+    )
+    told = [f"{count} {one if count == 1 else many}" for count, one, many in kinds if count]
+    return [f"MLflow: {' e '.join(told)} com registro atrasado, agora em dia."] if told else []
 
 
 def _job(job: "Job", settings: "Settings") -> tuple[str, bool]:

@@ -1,16 +1,18 @@
 """A benchmark's files: JSON with everything, CSV with a line an answer; each written whole or not at all."""
 
 import csv
+import fcntl
 import io
 import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from melancia.errors import InputError
 from melancia.experiments.disk import writing
@@ -32,6 +34,12 @@ class Files:
     text: Path
     configuration: Path
 
+    @classmethod
+    def of(cls, folder: Path, name: str) -> Self:
+        """Those of benchmark ``name`` of ``folder``, whether or not they are there."""
+        base = folder / name
+        return cls(*(base.with_suffix(suffix) for suffix in (".json", ".csv", ".log", ".config.json")))
+
 
 def folder_of(settings: Settings) -> Path:
     """The folder of all benchmarks."""
@@ -52,22 +60,35 @@ def write(report: Report, printed: str, folder: Path) -> Files:
     A benchmark that was resumed replaces its own. Raises InputError when the folder or the disk does not take
     them.
     """
-    base = folder / report.id
+    made = Files.of(folder, report.id)
     whole = document(report)
     configuration = {
         name: whole[name] for name in ("id", "mode", "options", "environment", "prices", "index_version")
     } | {"variants": [summary.variant.as_dict() for summary in report.summaries]}
-    data, table = base.with_suffix(".json"), base.with_suffix(".csv")
-    text, config = base.with_suffix(".log"), base.with_suffix(".config.json")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _whole(text, printed + "\n", "utf-8")
-        _whole(config, _json(configuration), "utf-8")
+        _whole(made.text, printed + "\n", "utf-8")
+        _whole(made.configuration, _json(configuration), "utf-8")
         # With a byte order mark, without which Excel takes UTF-8 for Windows-1252; pandas skips it.
-        _whole(table, _csv(report.answers), "utf-8-sig")
+        _whole(made.table, _csv(report.answers), "utf-8-sig")
         # The last one: whoever lists benchmarks looks for it.
-        _whole(data, _json(whole), "utf-8")
-    return Files(data, table, text, config)
+        _whole(made.data, _json(whole), "utf-8")
+    return made
+
+
+@contextmanager
+def telling(data: Path) -> Iterator[bool]:
+    """Hold a benchmark's ``data`` while MLflow is told of it; False while another process does.
+
+    The hold ends with the process at the latest. Raises OSError when the file is not there.
+    """
+    with data.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def draw(report: Report, folder: Path) -> tuple[Path, ...]:

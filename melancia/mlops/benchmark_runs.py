@@ -92,6 +92,32 @@ def record(settings: Settings, result: BenchmarkResult) -> Recorded:
     return Recorded(parent, naming.run_url(settings, connection.experiment_id, parent))
 
 
+def known(settings: Settings, benchmark_id: str, started_at: datetime, ended_at: datetime) -> bool:
+    """Whether MLflow has all of the benchmark as it ended then, or somebody deleted it there.
+
+    Raises TrackingError.
+    """
+    connection = connect(settings)
+    from mlflow.entities import ViewType
+    from mlflow.exceptions import MlflowException
+
+    try:
+        runs = connection.client.search_runs(
+            [connection.experiment_id],
+            f"tags.`{naming.BENCHMARK_ID_TAG}` = '{benchmark_id}' and "
+            f"tags.`{naming.KIND_TAG}` = '{naming.BENCHMARK}' and "
+            f"attributes.start_time = {_ms(started_at)}",
+            run_view_type=ViewType.ALL,
+        )
+    except (MlflowException, OSError) as error:
+        raise TrackingError("O MLflow não disse quais benchmarks tem.", REMEDY) from error
+    return any(
+        run.info.lifecycle_stage == "deleted"
+        or (run.info.status in ("FINISHED", "KILLED") and run.info.end_time == _ms(ended_at))
+        for run in runs
+    )
+
+
 class _Recording:
     """One benchmark on its way. ``_open``: the runs that are not terminated yet, the parent first."""
 

@@ -44,6 +44,21 @@ class ReportStore:
             raise InputError("Esse relatório não existe.", "Confira o identificador na aba Saúde.")
         return _report(row)
 
+    def without_run(self, since: datetime, until: datetime) -> Sequence[DriftReport]:
+        """Reports of that time that MLflow was not told of, the newest first."""
+        query = sa.select(reports).where(
+            reports.c.run_id == "", reports.c.created_at >= since, reports.c.created_at <= until
+        )
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(reports.c.created_at.desc(), reports.c.id))
+            return [_report(row) for row in rows.mappings()]
+
+    def set_run(self, report_id: str, run_id: str, notes: Sequence[str]) -> None:
+        """Say which run MLflow has of a report, and its notes from now on; nothing else of it changes."""
+        told = reports.update().where(reports.c.id == report_id)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(told.values(run_id=run_id, notes=list(notes)))
+
     def unplanned(self, limit: int = 20) -> Sequence[DriftReport]:
         """Reports to which the rules were not applied yet, the oldest first."""
         query = sa.select(reports).where(reports.c.planned_at.is_(None))

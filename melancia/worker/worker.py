@@ -7,10 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from melancia.agent.cache import AnswerCache
+from melancia.benchmark_tracking import MissedBenchmarks
 from melancia.errors import JobError, TrackingError
 from melancia.jobs.timetable import DRIFT, RETENTION, VERDICT, timetable
 from melancia.mlops import rankings
 from melancia.mlops.actions.performing import Actions
+from melancia.mlops.drift.missed import MissedReports
 from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.mlops.exporter import Exporter, ExportReport
 from melancia.mlops.model_keeper import ModelKeeper
@@ -56,6 +58,7 @@ class Pace:
     actions: float = 30.0
     schedule: float = 15.0
     erasures: float = 60.0
+    missed: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Round:
     """What one round of everything came to. ``export`` is None when MLflow is away or not configured.
 
     ``export_problem``: why nothing was sent, or why the registry of models does not show the experiment.
+    ``missed_benchmarks``, ``missed_reports``: how many MLflow was told of now, because it had missed them.
     ``runs``: what was due on the schedule, as it ended. ``jobs``: those that waited, as they ended if they
     were run here.
     """
@@ -73,6 +77,8 @@ class Round:
     verdict: Kept | None = None
     runs: Sequence[ScheduledRun] = ()
     jobs: Sequence[Job] = ()
+    missed_benchmarks: int = 0
+    missed_reports: int = 0
 
 
 class Worker:
@@ -107,6 +113,8 @@ class Worker:
         self._stop = self._clockwork.stopping
         self._keeper = keeper or ModelKeeper(settings, store, self._stop)
         self._exporter = Exporter(settings, store)
+        self._missed_benchmarks = MissedBenchmarks(settings, store, self._stop.is_set)
+        self._missed_reports = MissedReports(settings, store, self._stop.is_set)
         self._mirrored: tuple[str, int] | None = None  # the policy that the registry shows
         self._experiments = ExperimentKeeper(store, _evaluator, self._stop)
         self._actions = Actions(settings, store)
@@ -153,10 +161,13 @@ class Worker:
             )
         try:
             report, problem = None, ""
+            benchmarks = reports = 0
             if self._settings.mlflow_url:
                 try:
                     report = self._export_all()
                     self._mirror()
+                    benchmarks = self._missed_benchmarks.record()
+                    reports = self._missed_reports.record()
                 except TrackingError as error:
                     problem = str(error)
             self._keeper.pull_missing()
@@ -167,7 +178,16 @@ class Worker:
             verdict = self._kept or self._experiments.conclude()
             self._actions.run()
             self._erase()
-            return Round(report, problem, self._store.models.list(), verdict, runs)
+            models = self._store.models.list()
+            return Round(
+                report,
+                problem,
+                models,
+                verdict,
+                runs,
+                missed_benchmarks=benchmarks,
+                missed_reports=reports,
+            )
         finally:
             self._lock.release()
 
@@ -204,6 +224,8 @@ class Worker:
         if self._settings.mlflow_url:
             self._clockwork.every(self._pace.export, "export", self._export)
             self._clockwork.every(self._pace.registry, "registry", self._mirror)
+            self._clockwork.every(self._pace.missed, "missed benchmarks", self._missed_benchmarks.record)
+            self._clockwork.every(self._pace.missed, "missed reports", self._missed_reports.record)
         self._clockwork.every(self._pace.pulls, "pulls", self._pull)
         self._clockwork.every(self._pace.placement, "placement", self._place, delay=self._pace.placement)
 

@@ -147,6 +147,7 @@ def test_failures_are_told_with_their_reasons_and_an_absent_mlflow_too(
     assert f"{MODEL} (respondeu 0 de 2)" in ranking  # without a place
     assert f"O MLflow não responde em {away}" in done.stderr
     assert "docker compose up -d mlflow" in done.stderr
+    assert "o worker os registra quando o MLflow voltar" in done.stderr
     assert len(list((data / "experiments").glob("*.csv"))) == 1
 
 

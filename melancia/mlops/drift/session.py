@@ -1,5 +1,6 @@
 """A whole drift report: read the windows, test, draw, keep, and tell MLflow."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from langchain_core.embeddings import Embeddings
 
 from melancia.embeddings import create_embeddings
 from melancia.errors import InputError, JobError, TrackingError
-from melancia.mlops.drift import evidently_report, tracking
+from melancia.mlops.drift import evidently_report, missed, tracking
 from melancia.mlops.drift.frame import Window
 from melancia.mlops.drift.gaps import gaps
 from melancia.mlops.drift.references import read_benchmark, read_file
@@ -28,6 +29,8 @@ from melancia.store import Store
 BENCHMARK = "benchmark"
 # Share done, what comes now; False: somebody ended the job.
 Progress = Callable[[float, str], bool]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +146,24 @@ def _tracked(
     try:
         recorded = tracking.record(tracked(settings), report, documents, {"seed": seed})
     except TrackingError as error:
-        report = replace(report, notes=(*report.notes, f"Sem registro no MLflow: {error}"))
+        later = bool(settings.mlflow_url)  # with none, it was our own folder that failed
+        if later:
+            _keep_for_later(settings, report, documents, seed)
+        report = replace(report, notes=(*report.notes, missed.note(error, later=later)))
         store.reports.keep(report)
         return Kept(report, "")
     report = replace(report, run_id=recorded.run_id)
     store.reports.keep(report)
     return Kept(report, recorded.url)
+
+
+def _keep_for_later(
+    settings: Settings, report: DriftReport, documents: tracking.Documents, seed: int
+) -> None:
+    try:
+        missed.keep(settings.drift_dir, report.id, missed.Kept(documents.data, {"seed": seed}))
+    except OSError as error:
+        logger.warning("Evidently's data of report %s is not kept: %s", report.id, error)
 
 
 def _go_on(progress: Progress, share: float, message: str) -> None:

@@ -36,7 +36,7 @@ def erase(settings: Settings, store: Store, ids: Sequence[str], reports: Sequenc
     """
     removed: dict[str, int] = {}
     for name in benchmarks(settings, ids):
-        removed["runs"] = removed.get("runs", 0) + _erase_runs(settings, name)
+        removed["runs"] = removed.get("runs", 0) + erase_runs(settings, name)
         for path in _folder(settings).glob(f"{name}*"):
             if path.name.removeprefix(name)[:1] not in ("", "."):
                 continue  # another one, of the same second
@@ -63,8 +63,8 @@ def erase_report(settings: Settings, report_id: str) -> int:
     return len(found)
 
 
-def _erase_runs(settings: Settings, benchmark: str) -> int:
-    """Delete the artifacts of a benchmark's runs, and the runs; how many there were."""
+def erase_runs(settings: Settings, benchmark: str) -> int:
+    """Delete the artifacts of a benchmark's runs, and the runs; how many there were. Raises TrackingError."""
     try:
         reached = tracked(settings, write=False)
     except TrackingError:
