@@ -22,7 +22,8 @@ class Erasure:
     ``removed``: place → how much; ``waiting``: part → why it is not done. ``interactions``, ``traces``
     (MLflow's), ``lost`` (interactions whose trace may exist under an unknown id) and ``reports`` say what is
     still to be erased, and are forgotten once nothing waits. ``experiments``: name → rows that its verdicts
-    counted. ``running_until``: answers were under way, which may be written until then.
+    counted. ``running``: interactions whose answers were under way, which may be written, and told MLflow,
+    until ``running_until``.
     """
 
     user_hash: str
@@ -34,6 +35,7 @@ class Erasure:
     lost: Sequence[str] = ()
     reports: Sequence[str] = ()
     experiments: Mapping[str, int] = field(default_factory=dict)
+    running: Sequence[str] = ()
     running_until: datetime | None = None
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=utc_now)
@@ -93,7 +95,8 @@ class ErasureStore:
                 counted[place] = counted.get(place, 0) + count
             after = replace(before, removed=counted, waiting=left)
             if after.done:  # nothing is left that names what was erased
-                after = replace(after, interactions=(), traces=(), lost=(), reports=(), running_until=None)
+                after = replace(after, interactions=(), traces=(), lost=(), reports=(), running=())
+                after = replace(after, running_until=None)
             values = {"content": _content(after), "state": "done" if after.done else "pending"}
             connection.execute(erasures.update().where(erasures.c.id == erasure_id).values(values))
 

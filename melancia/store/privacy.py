@@ -130,6 +130,7 @@ class PrivacyStore:
         removed: dict[str, int] = {}
         traces: list[str] = []
         lost: list[str] = []
+        running: list[str] = []
         texts: set[str] = set()
         experiments: dict[str, int] = {}
         running_until: datetime | None = None
@@ -149,13 +150,14 @@ class PrivacyStore:
             for table in (feedback, feedback_events, scores):
                 mine = sa.select(sa.func.count()).select_from(table).where(table.c.interaction_id.in_(some))
                 count(table.name, connection.execute(mine).scalar_one())
-            columns = ("question", "standalone", "experiment", "finish_reason", "updated_at")
+            columns = ("id", "question", "standalone", "experiment", "finish_reason", "updated_at")
             query = sa.select(*(interactions.c[name] for name in columns)).where(wanted)
             for row in connection.execute(query):
                 texts |= _written(row.question) | _written(row.standalone)
                 if row.experiment:
                     experiments[row.experiment] = experiments.get(row.experiment, 0) + 1
                 if row.finish_reason == FinishReason.RUNNING.value and row.updated_at > utc_now() - ABANDONED:
+                    running.append(row.id)
                     running_until = utc_now() + ABANDONED
             count("interactions", connection.execute(interactions.delete().where(wanted)).rowcount)
         touched = _scrub(connection, frozenset(ids) | frozenset(texts)) if ids else {}
@@ -164,7 +166,7 @@ class PrivacyStore:
         if ids:
             count("job_logs", _quiet(connection, touched.get("reports", ()), frozenset(ids) | texts))
         waiting = {"cache": "", "files": ""} if ids else {}
-        waiting |= {"mlflow": ""} if traces or lost else {}
+        waiting |= {"mlflow": ""} if traces or lost or running else {}
         waiting |= {"store": ""} if running_until else {}
         return replace(
             made,
@@ -175,6 +177,7 @@ class PrivacyStore:
             lost=lost,
             reports=touched.get("reports", []),
             experiments=experiments,
+            running=running,
             running_until=running_until,
         )
 

@@ -17,6 +17,7 @@ from melancia.signing import code_of
 from melancia.store import Store
 from melancia.store.erasures import Erasure, Part
 
+_BEING_WRITTEN = "Havia uma resposta sendo escrita: confere de novo em alguns minutos."
 _UNDER_WAY = timedelta(minutes=1)  # a trace that was being sent when its row was erased has arrived by then
 
 logger = logging.getLogger(__name__)
@@ -73,8 +74,8 @@ def _finish(settings: Settings, store: Store, erasure: Erasure, cache: AnswerCac
 def _rows(store: Store, erasure: Erasure) -> tuple[Mapping[str, int], str]:
     again = {"interactions": store.privacy.remove_again(erasure.interactions)}
     store.privacy.overwrite()
-    if erasure.running_until is not None and utc_now() < erasure.running_until:
-        return {}, "Havia uma resposta sendo escrita: confere de novo em alguns minutos."
+    if _may_come_back(erasure):
+        return {}, _BEING_WRITTEN
     return {name: count for name, count in again.items() if count}, ""
 
 
@@ -86,7 +87,16 @@ def _cache(settings: Settings, erasure: Erasure, cache: AnswerCache | None) -> t
 
 
 def _traces(settings: Settings, erasure: Erasure) -> tuple[Mapping[str, int], str]:
-    count = traces.erase(settings, erasure.traces, erasure.lost)
+    # Whoever has no MLflow tells it of no answer that ends now.
+    told = settings.mlflow_url or erasure.traces or erasure.lost
+    count = traces.erase(settings, erasure.traces, [*erasure.lost, *erasure.running]) if told else 0
+    if _may_come_back(erasure):
+        return {"traces": count} if count else {}, _BEING_WRITTEN
     if erasure.lost and utc_now() < erasure.created_at + _UNDER_WAY:
         return {"traces": count} if count else {}, "Um traço estava a caminho: confere de novo em um minuto."
     return {"traces": count} if count else {}, ""
+
+
+def _may_come_back(erasure: Erasure) -> bool:
+    """Whether an answer that was under way may still be written."""
+    return erasure.running_until is not None and utc_now() < erasure.running_until

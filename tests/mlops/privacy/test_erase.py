@@ -161,6 +161,37 @@ def test_a_trace_that_was_on_its_way_is_found_and_looked_for_again(settings: Set
     assert ended.done
 
 
+def test_an_answer_that_ends_during_the_erasure_leaves_no_trace(settings: Settings, store: Store) -> None:
+    asked = question("zuleica", "c1", SECRET)
+    store.start(asked)
+    made = privacy.erase(settings, store, "zuleica", "admin")
+    assert set(made.waiting) == {"store", "mlflow"}
+    store.finish(answered(asked))  # the row is back
+    assert Exporter(settings, store).run().traced == 1
+    [still] = privacy.finish_pending(settings, store)
+    assert "sendo escrita" in still.waiting["mlflow"]
+    assert traces(settings) == []
+    store.finish(answered(asked))  # as late as it may be
+    Exporter(settings, store).run()
+    with time_machine.travel(utc_now() + timedelta(minutes=16)):
+        [ended] = privacy.finish_pending(settings, store)
+    assert ended.done
+    assert ended.removed == {"interactions": 2, "traces": 2}
+    assert traces(settings) == []
+    assert store.privacy.counts("zuleica") == {}
+
+
+def test_without_mlflow_an_answer_under_way_does_not_keep_an_erasure_open(
+    settings: Settings, store: Store
+) -> None:
+    store.start(question("zuleica", "c1", SECRET))
+    alone = settings.model_copy(update={"mlflow_url": None})
+    assert "mlflow" in privacy.erase(alone, store, "zuleica", "admin").waiting
+    with time_machine.travel(utc_now() + timedelta(minutes=16)):
+        [ended] = privacy.finish_pending(alone, store)
+    assert ended.done
+
+
 def test_what_is_erased_while_it_is_told_is_taken_back(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
