@@ -117,6 +117,17 @@ class Journal:
             return sum(answer.cost or 0.0 for answer in self.answers)
         return max(0.0, self._committed - self.reserved)
 
+    def check(self) -> None:
+        """Raises InputError when somebody deleted the file: a question in it was erased, and must not come
+        back in what is written next.
+        """
+        if self._file is not None and not os.fstat(self._file.fileno()).st_nlink:
+            raise InputError(
+                f"{self.header.id} foi apagado enquanto rodava: uma pergunta dele foi apagada (a pedido de "
+                "quem a fez, ou pelo prazo). Nada foi gravado.",
+                "Comece outro benchmark.",
+            )
+
     def keep(self, answer: Measured) -> None:
         """Add an answer, or the same one judged; safe from a kill −9. Raises InputError on a full disk."""
         self._write({"answer": answer.as_dict()})
@@ -173,6 +184,7 @@ class Journal:
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise RuntimeError("the journal is closed")
+        self.check()
         with writing(self.path.parent):
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()

@@ -190,7 +190,11 @@ class Session:
         return judging.report(found, self.answers)
 
     def report(self, judge: JudgeReport | None = None) -> Report:
-        """What was measured so far, and what may be concluded from it."""
+        """What was measured so far, and what may be concluded from it.
+
+        Raises InputError when one of its questions was erased meanwhile.
+        """
+        self._journal.check()
         header, answers = self.header, self.answers
         summaries = [summarise(variant, answers, seed=header.options.seed) for variant in header.variants]
         summaries = [summary for summary in summaries if summary.asked]

@@ -117,6 +117,27 @@ class PrivacyStore:
             gone = list(connection.execute(old).scalars())
             return gone, _silence(connection, lambda job: _report_of(job) in gone)
 
+    def forget_gone(self, report_id: str) -> None:
+        """Take out of a new report what names interactions that were erased while it was made."""
+        with translated(), self._engine.begin() as connection:
+            query = sa.select(reports.c.findings, reports.c.gaps).where(reports.c.id == report_id)
+            row = connection.execute(query).first()
+            if row is None:
+                return
+            named = {id_ for finding in row.findings for id_ in finding["examples"]}
+            quoted = [(gap.get("ids", ()), gap["examples"]) for gap in row.gaps]
+            named |= {id_ for ids, _ in quoted for id_ in ids}
+            for some in _batches(sorted(named)):
+                there = sa.select(interactions.c.id).where(interactions.c.id.in_(some))
+                named -= set(connection.execute(there).scalars())
+            texts = {
+                text
+                for ids, examples in quoted
+                for id_, text in zip(ids, examples, strict=False)
+                if id_ in named
+            }
+            _scrub(connection, frozenset(named | texts))
+
     def remove_again(self, ids: Sequence[str]) -> int:
         """Erase interactions that an answer under way wrote once more; how many there were."""
         count = 0

@@ -23,11 +23,13 @@ class ReportStore:
         self._engine = engine
 
     def keep(self, report: DriftReport) -> None:
-        """Keep a report; a second time replaces it."""
+        """Keep a report; a second time replaces it, but for its findings and gaps."""
         row = _row(report)
+        # What an erasure took out of those meanwhile must not come back.
+        again = {name: value for name, value in row.items() if name not in ("findings", "gaps")}
         statement = self._insert(reports).values(row)
         with translated(), self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=again))
 
     def list(self, limit: int = 100) -> Sequence[DriftReport]:
         """The latest reports, newest first."""

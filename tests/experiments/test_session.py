@@ -20,11 +20,13 @@ from melancia.experiments.plan import Options, Step
 from melancia.experiments.questions import Question
 from melancia.experiments.session import Session
 from melancia.llms import cost
+from melancia.mlops import privacy
 from melancia.records import Usage, Variant
 from melancia.settings import PROJECT_DIR
 from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
 from tests.standins.ollama import OllamaStandin
 from tests.standins.scripted import Crowd, Scripted
+from tests.store.samples import answered, question
 
 CLOUD = Variant("openai", "gpt-4o-mini", context_window=None)
 
@@ -151,6 +153,28 @@ def test_an_interrupted_benchmark_goes_on_and_asks_only_what_is_missing(
     assert len(second["answers"]) == 12
     assert all(question["passages"] for question in second["questions"])
     assert journal.resumable(tmp_path / "experiments") == []
+
+
+@pytest.mark.parametrize("after", [2, 3])
+def test_a_benchmark_whose_question_is_erased_while_it_runs_writes_nothing(
+    make: Make, begin: Begin, tmp_path: Path, after: int
+) -> None:
+    runtime = make(data_dir=tmp_path)
+    asked = answered(question("zuleica", "c", "Quanto a padaria da Zuleica paga de ACOS?"))
+    runtime.store.finish(asked)
+    mine = Question(asked.id, asked.question)
+    session = begin(runtime, variants(runtime.settings)[:1], [*ASKED[:2], mine])
+
+    def erased_meanwhile(step: Step) -> bool:
+        if step.done == after and runtime.store.privacy.counts("zuleica"):
+            privacy.erase(runtime.settings, runtime.store, "zuleica", "admin")
+        return True
+
+    with pytest.raises(InputError, match="uma pergunta dele foi apagada"):
+        run(session, erased_meanwhile)
+        session.report()
+    session.close()
+    assert list((tmp_path / "experiments").iterdir()) == []
 
 
 def test_a_line_cut_by_a_kill_is_asked_again(

@@ -90,7 +90,9 @@ def run_session(
         recent, embeddings=vectors, go_on=partial(_go_on, progress, 0.4, "Agrupando as perguntas…")
     )
     found = Found(recent, before, {topic.id: topic.label for topic in topics}, unanswered)
-    return finish(store, settings, found, seed=seed, progress=progress)
+    kept = finish(store, settings, found, seed=seed, progress=progress)
+    store.privacy.forget_gone(kept.report.id)
+    return replace(kept, report=store.reports.get(kept.report.id))
 
 
 def _is_span(text: str) -> bool:

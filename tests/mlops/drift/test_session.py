@@ -12,6 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from bench.drift_simulations import TOPICS, World, slower, windows
 from melancia.errors import InputError, JobError, StoreError
+from melancia.mlops.drift import tracking
 from melancia.mlops.drift.session import Found, finish, run_session
 from melancia.records import Answer, Assignment, FinishReason, Interaction, ReportStatus, Usage, Variant
 from melancia.settings import Settings, load_settings
@@ -137,6 +138,52 @@ def test_the_benchmark_and_a_file_are_references(store: Store, settings: Setting
         assert "latency" not in tested
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_what_is_erased_while_a_report_is_made_is_not_in_it(
+    store: Store, settings: Settings, share: float
+) -> None:
+    asked = [unanswered(user, f"A padaria de {user} emite boleto?") for user in ("zuleica", "bia")]
+    for one in asked:
+        store.finish(one)
+
+    def erased_meanwhile(done: float, _: str) -> bool:
+        if done >= share:
+            store.privacy.erase("zuleica", "h", "admin")
+        return True
+
+    kept = run_session(
+        store,
+        settings,
+        current="7d",
+        reference="28d",
+        now=NOW,
+        embeddings=Hashed(),
+        progress=erased_meanwhile,
+    )
+    for report in (kept.report, store.reports.get(kept.report.id)):
+        assert [gap["examples"] for gap in report.gaps] == [[asked[1].question]]
+        assert [gap["ids"] for gap in report.gaps] == [[asked[1].id]]
+
+
+def test_what_is_erased_while_mlflow_is_told_does_not_come_back(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = unanswered("zuleica", "A padaria da Zuleica emite boleto?")
+    store.finish(asked)
+    recording = tracking.record
+
+    def erased_meanwhile(*given: Any) -> tracking.Recorded:
+        store.privacy.erase("zuleica", "h", "admin")
+        return recording(*given)
+
+    monkeypatch.setattr(tracking, "record", erased_meanwhile)
+    gap = {"label": "", "count": 1, "examples": [asked.question], "ids": [asked.id]}
+    kept = finish(store, settings, replace(FEW, gaps=(gap,)))
+    report = store.reports.get(kept.report.id)
+    assert report.run_id == kept.report.run_id != ""
+    assert report.gaps == ()
+
+
 @pytest.mark.parametrize(
     ("current", "reference"), [("semana", "28d"), ("7d", "ontem"), ("7d", "nada.jsonl"), ("0d", "28d")]
 )
@@ -144,6 +191,18 @@ def test_what_is_no_window_is_refused(store: Store, settings: Settings, current:
     with pytest.raises(InputError):
         run_session(store, settings, current=current, reference=reference, now=NOW, embeddings=Hashed())
     assert store.reports.list() == []
+
+
+def unanswered(user: str, text: str) -> Interaction:
+    """A question that the search found nothing for."""
+    return Interaction(
+        user_id=user,
+        conversation_id=f"c-{user}",
+        question=text,
+        assignment=Assignment(VARIANT),
+        answer=Answer("Não sei.", refused=True, finish_reason=FinishReason.STOP),
+        created_at=NOW - timedelta(days=1),
+    )
 
 
 def fill(store: Store, changes: Callable[[int], dict[str, Any]]) -> None:
