@@ -236,7 +236,8 @@ def _written(text: str) -> set[str]:
     from melancia.masking import mask
     from melancia.text import normalise
 
-    return {form for form in (text, mask(text), mask(normalise(text))) if form}
+    # The last one: in reports from before the questions were normalised first.
+    return {form for form in (text, mask(text), mask(normalise(text)), normalise(mask(text))) if form}
 
 
 def _scrub(connection: sa.Connection, gone: frozenset[str]) -> dict[str, list[str]]:

@@ -178,6 +178,15 @@ def test_logs_go_with_the_reports_that_are_too_old(store: Store) -> None:
     assert [store.jobs.get(job.id).log_tail for job in (*gone, other)] == ["", "", other.log_tail]
 
 
+def test_a_question_that_a_report_quotes_as_it_once_did_goes_too(store: Store) -> None:
+    fill(store, "ana", "Meu fone:\n(11)\n3456\n7890, e o ACOS?")
+    kept = report(
+        store, gaps=({"label": "", "count": 1, "examples": ["Meu fone: (11) 3456 7890, e o ACOS?"]},)
+    )
+    store.privacy.erase("ana", "h", "admin")
+    assert store.reports.get(kept).gaps == ()
+
+
 def test_parts_are_settled_one_by_one_and_then_nothing_names_what_was_erased(store: Store) -> None:
     done = fill(store)
     erasures = store.privacy.erasures

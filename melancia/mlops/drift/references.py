@@ -21,6 +21,7 @@ from melancia.mlops.drift.languages import languages
 from melancia.mlops.drift.sampling import embedded
 from melancia.records import FinishReason, OriginKind, content_hash
 from melancia.settings import PROJECT_DIR
+from melancia.text import normalise
 
 QUESTIONS = PROJECT_DIR / "data" / "questions" / "test.jsonl"
 ACCEPTED = (
@@ -115,7 +116,7 @@ def _asks(item: Item) -> bool:
 def _row(item: Item, number: int, moment: datetime) -> dict[str, Any]:
     """A record as a row. The exports of ratings and of benchmarks call the same things by other names."""
     answer, reason = _text(item, "answer"), _text(item, "finish_reason")
-    question = mask(_text(item, "question"))
+    question = mask(normalise(_text(item, "question")))
     # Answers to one question of a benchmark are no more independent than those to one user.
     whose = _text(item, "user_id") or _text(item, "question_id")
     timed = _true(item, "comparable_latency") if "comparable_latency" in item else True

@@ -13,6 +13,7 @@ from melancia.masking import mask
 from melancia.mlops.drift.frame import COLUMNS
 from melancia.mlops.drift.languages import languages
 from melancia.records import FinishReason, OriginKind, content_hash
+from melancia.text import normalise
 
 NAN = float("nan")
 _OPEN = (FinishReason.RUNNING.value, FinishReason.CANCELLED.value)
@@ -35,7 +36,8 @@ class Rows:
 
     def add(self, batch: Sequence[Row]) -> None:
         """The next rows, as ``store.drift_rows`` gives them."""
-        questions = [mask(row["question"]) for row in batch]
+        # In this order: a number that line breaks take apart is one only without them.
+        questions = [mask(normalise(row["question"])) for row in batch]
         asked, answered = languages(questions), languages([_said(row) for row in batch])
         for row, question, *spoken in zip(batch, questions, asked, answered, strict=True):
             values = {**_question(row, question, spoken[0]), **_answer(row, spoken[1]), **_service(row)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from melancia.errors import InputError
 from melancia.mlops.privacy import cached, files
-from melancia.records import utc_now
+from melancia.records import DriftReport, utc_now
 from melancia.settings import Settings
 from melancia.signing import code_of
 from melancia.store import Store
@@ -42,13 +42,12 @@ def export(settings: Settings, store: Store, user: str) -> Mapping[str, Any]:
         **rows,
         "cache": cached.entries(settings, ids),
         "reports": [
-            report.id
-            for report in store.reports.list(limit=100_000)
-            if _names(report.findings, frozenset(ids))
+            report.id for report in store.reports.list(limit=100_000) if _names(report, frozenset(ids))
         ],
         "benchmarks": files.benchmarks(settings, ids),
     }
 
 
-def _names(findings: Any, ids: frozenset[str]) -> bool:
-    return any(ids.intersection(finding.examples) for finding in findings)
+def _names(report: DriftReport, ids: frozenset[str]) -> bool:
+    named = [*(one.examples for one in report.findings), *(gap.get("ids", ()) for gap in report.gaps)]
+    return any(ids.intersection(some) for some in named)

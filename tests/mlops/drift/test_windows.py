@@ -356,7 +356,7 @@ def test_exported_ratings_come_back(store: Store, settings: Settings, tmp_path: 
     write(store.export_feedback(), path, fmt)
     window = read_file(path, embeddings=ByWords())
     first, second, stored = row(window, liked), row(window, disliked), read(store, settings)
-    assert first["question"] == "-10 % de desconto, “vale”?\nE com [e-mail]?"
+    assert first["question"] == "-10 % de desconto, “vale”? E com [e-mail]?"
     same = "user model question_length answer_length answer_language latency tokens cost fell_back thumb"
     for interaction, found in ((liked, first), (disliked, second)):
         assert {name: found[name] for name in same.split()} == {

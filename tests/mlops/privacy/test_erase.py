@@ -12,11 +12,24 @@ import time_machine
 from melancia.agent.cache import AnswerCache
 from melancia.agent.cache_entry import CacheKey
 from melancia.agent.cache_place import CachePlace
+from melancia.embeddings.local import LocalEmbeddings
 from melancia.errors import InputError
 from melancia.mlops import exporter, naming, privacy, retention, verdicts
 from melancia.mlops.client import connect
+from melancia.mlops.drift.gaps import gaps
+from melancia.mlops.drift.windows import read_window
 from melancia.mlops.exporter import Exporter
-from melancia.records import Answer, Arm, Feedback, FinishReason, Interaction, Policy, utc_now
+from melancia.records import (
+    Answer,
+    Arm,
+    DriftReport,
+    Feedback,
+    FinishReason,
+    Interaction,
+    Policy,
+    ReportStatus,
+    utc_now,
+)
 from melancia.settings import Settings
 from melancia.store import Store
 from tests.ports import free_port
@@ -241,6 +254,24 @@ def test_traces_hold_no_personal_data_and_the_store_keeps_the_words(settings: Se
     assert "Meu e-mail é [e-mail] e o CPF [CPF]: e o ACOS?" in told
     assert sorted(item.name for item in trace.info.assessments) == ["comment", "thumbs"]
     assert store.get(done.id).question == WITH_DATA
+
+
+def test_a_question_with_line_breaks_is_masked_listed_and_erased(settings: Settings, store: Store) -> None:
+    broken = "Posso anunciar sem CNPJ? Meu fone:\n(11)\n3456\n7890, CPF:\n529.982.247-25"
+    asked = question("zuleica", "c1", broken)
+    refused = Answer("Não sei.", refused=True, finish_reason=FinishReason.STOP)
+    store.finish(replace(asked, answer=refused))
+    now = utc_now()
+    day = timedelta(days=1)
+    recent = read_window(store, settings, now - day, now + day, embeddings=LocalEmbeddings())
+    found = gaps(recent)
+    (example,) = found[0]["examples"]
+    assert example == "Posso anunciar sem CNPJ? Meu fone: [telefone], CPF: [CPF]"
+    made = DriftReport(ReportStatus.STABLE, (now, now), None, "store", {"current": 1}, {}, gaps=tuple(found))
+    store.reports.keep(made)
+    assert privacy.export(settings, store, "zuleica")["reports"] == [made.id]
+    privacy.erase(settings, store, "zuleica", "admin")
+    assert store.reports.get(made.id).gaps == ()
 
 
 def test_a_verdict_that_can_no_longer_be_recomputed_says_why(settings: Settings, store: Store) -> None:
