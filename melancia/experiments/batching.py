@@ -19,7 +19,7 @@ from melancia.experiments.plan import Options
 from melancia.experiments.questions import Question
 from melancia.experiments.results import Measured
 from melancia.experiments.search import Found, SharedSearch
-from melancia.experiments.spending import Purse
+from melancia.experiments.spending import BudgetReachedError, Purse
 from melancia.llms.again import passing
 from melancia.llms.batch_prices import batch_cost
 from melancia.llms.openai_batch import BatchAnswer, BatchRequest, BatchStatus, OpenAIBatch, openai_messages
@@ -73,7 +73,12 @@ class BatchAsker:
             found = {question.id: await self._shared.of(question, variant.k) for question in questions}
             door = OpenAIBatch(self._settings, variant)
             if known is None:
-                known = await self._submit(door, variant, questions, repeat, found)
+                sending = asyncio.ensure_future(self._submit(door, variant, questions, repeat, found))
+                try:
+                    known = await asyncio.shield(sending)
+                except asyncio.CancelledError:
+                    await self._remember(name, sending)
+                    raise
                 self._batches.keep(name, known)
             status = await door.wait(known["id"], POLL, told)
             if not status.ended:
@@ -94,6 +99,15 @@ class BatchAsker:
             _asked(replace(failed(variant, question, repeat, answer.error, waited), cost=cost), answer, given)
             for question, answer, cost, given in zip(questions, answers, costs, found.values(), strict=True)
         ]
+
+    async def _remember(self, name: str, sending: "asyncio.Future[Mapping[str, Any]]") -> None:
+        """Keep the id of a batch that was being sent when the run was cancelled: it cannot be called back,
+        and whoever resumes shall wait for it, not pay for another.
+        """
+        try:
+            self._batches.keep(name, await sending)
+        except (MelanciaError, BudgetReachedError) as error:
+            logger.warning("batch %s is not in the journal: %s", name, error)
 
     async def _submit(
         self,

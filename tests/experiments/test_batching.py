@@ -1,17 +1,23 @@
 """Half-price batches inside a benchmark, against a stand-in of OpenAI's Batch API."""
 
+import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from melancia.errors import InputError
 from melancia.evals.evaluate import Evaluator
 from melancia.experiments import batching, journal
 from melancia.experiments.plan import Options, Step
 from melancia.experiments.session import Session
 from melancia.llms.batch_prices import batch_cost
+from melancia.llms.openai_batch import OpenAIBatch
 from melancia.records import Usage, Variant
-from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
+from tests.experiments.conftest import ASKED, Begin, Make, go_on, parts_of, run, variants
 from tests.standins.openai_batch import OpenAIBatchStandin
 from tests.standins.scripted import Crowd, Scripted
 
@@ -70,6 +76,64 @@ def test_an_interrupted_wait_goes_on_with_the_same_batch(
     again.close()
     assert len(server.uploads) == 1
     assert [answer.success for answer in again.answers] == [True] * 3
+
+
+def test_a_run_cancelled_while_its_batch_is_sent_does_not_send_it_again(
+    make: Make,
+    begin: Begin,
+    server: OpenAIBatchStandin,
+    evaluator: Evaluator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED, Options(batch=True))
+    sending, submit = threading.Event(), OpenAIBatch.submit
+
+    def slowly(*given: Any) -> str:
+        sending.set()
+        time.sleep(0.3)
+        return submit(*given)
+
+    async def cancelled() -> None:
+        measuring = asyncio.create_task(session.measure(go_on))
+        await asyncio.to_thread(sending.wait)
+        measuring.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await measuring
+
+    monkeypatch.setattr(OpenAIBatch, "submit", slowly)
+    asyncio.run(cancelled())
+    session.close()
+    again = Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
+    assert run(again) == ""
+    again.close()
+    assert len(server.uploads) == 1
+    assert [answer.success for answer in again.answers] == [True] * 3
+
+
+def test_a_cancelled_run_whose_batch_is_refused_ends_all_the_same(
+    make: Make, begin: Begin, server: OpenAIBatchStandin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
+    session = begin(runtime, [MINI], ASKED, Options(batch=True))
+    sending = threading.Event()
+
+    def refused(*_: Any) -> str:
+        sending.set()
+        time.sleep(0.3)
+        raise InputError("O lote foi recusado.")
+
+    async def cancelled() -> None:
+        measuring = asyncio.create_task(session.measure(go_on))
+        await asyncio.to_thread(sending.wait)
+        measuring.cancel()
+        await measuring
+
+    monkeypatch.setattr(OpenAIBatch, "submit", refused)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert session.answers == []
 
 
 def test_what_expired_is_a_failure_with_its_reason(
