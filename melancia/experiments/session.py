@@ -1,6 +1,7 @@
 """A whole benchmark, from the questions to its report: what the command and the guide's class run."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from melancia.experiments.spending import BudgetReachedError, Purse
 from melancia.experiments.summaries import compare, pairwise, summarise
 from melancia.records import Variant, utc_now
 from melancia.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,12 @@ class Session:
         done = {journals.key(answer) for answer in self.answers}
         self._stopped = await runner.run(header.variants, header.questions, done, watch)
         # What an earlier run asked was searched by that run: the same index gives the same passages again.
-        await asyncio.gather(*(self._asker.shared.of(one, self._k) for one in self._searched()))
+        searches = (self._asker.shared.of(one, self._k) for one in self._searched())
+        for problem in await asyncio.gather(*searches, return_exceptions=True):
+            if isinstance(problem, MelanciaError):  # its question has no passages, and the others theirs
+                logger.warning("a search failed: %s", problem)
+            elif isinstance(problem, BaseException):
+                raise problem
         return self._stopped
 
     async def judge(
@@ -239,7 +247,12 @@ class Session:
             given = passages.get(answer.question_id, ())
             return case_of(Asked(answer, tuple(given)), questions[answer.question_id])
 
-        return [(answer, case(answer)) for answer in self.answers if answer.success]
+        # Without the passages that it was given, an answer cannot be judged.
+        return [
+            (answer, case(answer))
+            for answer in self.answers
+            if answer.success and answer.question_id in passages
+        ]
 
     @property
     def _k(self) -> int:

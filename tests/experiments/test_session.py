@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from langchain_core.language_models import BaseChatModel
 
-from melancia.errors import InputError
+from melancia.agent.retriever import Retrieval
+from melancia.errors import InputError, KnowledgeError
 from melancia.evals.evaluate import Evaluator
 from melancia.experiments import files, journal
 from melancia.experiments.plan import Options, Step
@@ -21,7 +22,7 @@ from melancia.experiments.questions import Question
 from melancia.experiments.session import Session
 from melancia.llms import cost
 from melancia.mlops import privacy
-from melancia.records import Usage, Variant
+from melancia.records import Filters, Usage, Variant
 from melancia.settings import PROJECT_DIR
 from tests.experiments.conftest import ASKED, Begin, Make, parts_of, run, variants
 from tests.standins.ollama import OllamaStandin
@@ -175,6 +176,28 @@ def test_a_benchmark_whose_question_is_erased_while_it_runs_writes_nothing(
         session.report()
     session.close()
     assert list((tmp_path / "experiments").iterdir()) == []
+
+
+def test_a_search_that_fails_costs_its_question_and_not_the_report(
+    make: Make, begin: Begin, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    runtime = make()
+
+    class Broken:
+        """Cannot search for one of the questions."""
+
+        def search(self, query: str, k: int | None = None, filters: Filters | None = None) -> Retrieval:
+            if "frete" in query:
+                raise KnowledgeError("O índice não pôde ser lido.")
+            return runtime.index.retriever.search(query, k, filters)
+
+    session = begin(runtime, variants(runtime.settings)[:1], searcher=Broken)
+    assert run(session) == ""
+    assert [answer.success for answer in session.answers] == [True, False, True]
+    assert "O índice não pôde ser lido." in session.answers[1].error
+    document = written(session, tmp_path)
+    assert document["complete"]
+    assert [bool(one["passages"]) for one in document["questions"]] == [True, False, True]
 
 
 def test_a_line_cut_by_a_kill_is_asked_again(
