@@ -2,16 +2,20 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from melancia.errors import MelanciaError, StoreError, TrackingError
 from melancia.records import utc_now
 
 _THREADS = 12
+_LOOK = 1.0  # seconds between two looks at the clock, and by how much it may go back unnoticed
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,22 @@ class Clockwork:
     def start(self) -> None:
         """Begin, in the background."""
         self.scheduler.start()
+        threading.Thread(target=self._watch_clock, name="melancia-clock", daemon=True).start()
+
+    def _watch_clock(self) -> None:
+        """The scheduler goes by the wall clock: set back by an hour, it would do nothing for one."""
+        before = time.time() - time.monotonic()
+        while not self.stopping.wait(_LOOK):
+            now = time.time() - time.monotonic()
+            if now < before - _LOOK:
+                logger.info("the clock was set back by %.0f s", before - now)
+                self._shift(timedelta(seconds=now - before))
+            before = now
+
+    def _shift(self, by: timedelta) -> None:
+        for job in self.scheduler.get_jobs():
+            with suppress(JobLookupError):  # removed meanwhile
+                job.modify(next_run_time=job.next_run_time + by)
 
     def stop(self) -> None:
         """End: what runs looks at ``stopping`` or ends by itself, and is waited for."""
