@@ -15,6 +15,7 @@ from melancia.llms.select import configured_ollama
 from melancia.records import ModelState, ModelStatus
 from melancia.settings import Settings
 from melancia.store import Store
+from melancia.telemetry.secrets import without_login
 from melancia.text import gigabytes, placement, pull_progress
 
 _MODELS = "Modelos do Ollama"
@@ -40,24 +41,25 @@ def mlflow(settings: Settings) -> Iterator[Finding]:
     if not address:
         yield Finding("MLflow", "ok", "não configurado")
         return
+    shown = without_login(address)
     waiting, last = _outbox(settings)
     backlog = "1 interação esperando envio" if waiting == 1 else f"{waiting} interações esperando envio"
     if not address.startswith(("http://", "https://")):
-        yield Finding("MLflow", "ok", f"{address} (não testado aqui); {backlog}")
+        yield Finding("MLflow", "ok", f"{shown} (não testado aqui); {backlog}")
     elif _answers(address):
-        yield Finding("MLflow", "ok", f"no ar em {address}; {backlog}")
+        yield Finding("MLflow", "ok", f"no ar em {shown}; {backlog}")
     else:
         yield Finding(
             "MLflow",
             "warning",
-            f"não responde em {address}; {backlog}",
+            f"não responde em {shown}; {backlog}",
             "Inicie-o (docker compose up -d mlflow) ou corrija MLFLOW_TRACKING_URI; nada se perde até lá.",
         )
     if last:
         yield Finding(
             "MLflow",
             "warning",
-            f"último erro de envio: {last}",
+            f"último erro de envio: {without_login(last)}",
             "O envio é tentado de novo sozinho; veja o registro do worker (docker compose logs worker).",
         )
 

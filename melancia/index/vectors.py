@@ -18,6 +18,7 @@ import numpy as np
 from melancia.errors import IndexLockedError, SettingsError, VectorsUnavailableError
 from melancia.index.catalog import Catalog
 from melancia.records import Filters
+from melancia.telemetry.secrets import without_login
 
 _BATCH = 5000  # Chroma refuses more than 5,461 a call
 
@@ -217,7 +218,7 @@ def _reaching(server: str) -> Iterator[None]:
     # The client wraps a refused connection in a plain ValueError.
     except (httpx.HTTPError, ChromaError, ValueError, OSError) as error:
         raise VectorsUnavailableError(
-            f"O ChromaDB não responde em {server}.",
+            f"O ChromaDB não responde em {without_login(server)}.",
             "Inicie-o (docker compose up -d chroma); até lá, a busca usa só as palavras.",
         ) from error
 

@@ -11,6 +11,7 @@ from melancia.jobs.queue import check_id
 from melancia.jobs.token import read_token
 from melancia.records import Job
 from melancia.settings import Settings
+from melancia.telemetry.secrets import without_login
 
 _TIMEOUT = 5.0  # seconds
 _START = "Inicie-o: docker compose up -d launcher."
@@ -24,6 +25,7 @@ class LauncherJobs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._url = (settings.launcher_url or "").rstrip("/")
+        self._shown = without_login(self._url)
         self._token()  # a missing secret is told at the start, not when somebody clicks
         # The launcher is on our own network: no proxy of the environment gets to see the secret.
         self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False)
@@ -34,7 +36,7 @@ class LauncherJobs:
         try:
             return self._post("/jobs", body)
         except JobNotFoundError as error:
-            raise JobError(f"Quem responde em {self._url} não é o launcher.", _START) from error
+            raise JobError(f"Quem responde em {self._shown} não é o launcher.", _START) from error
 
     def cancel(self, job_id: str) -> Job:
         """End a job, or ask for it. Raises JobNotFoundError, JobError."""
@@ -51,7 +53,7 @@ class LauncherJobs:
                 self._url + path, json=body, headers={"Authorization": f"Bearer {self._token()}"}
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise JobError(f"O launcher não responde em {self._url}.", _START) from error
+            raise JobError(f"O launcher não responde em {self._shown}.", _START) from error
         except (TypeError, ValueError) as error:
             raise InputError(
                 "Os parâmetros da tarefa não podem ser enviados.", "Use texto e números."
@@ -60,13 +62,15 @@ class LauncherJobs:
             try:
                 return _JOB.validate_json(answer.content)
             except ValidationError as error:
-                raise JobError(f"Quem responde em {self._url} não é o launcher.", _START) from error
+                raise JobError(f"Quem responde em {self._shown} não é o launcher.", _START) from error
         raise self._failure(answer)
 
     def _failure(self, answer: httpx.Response) -> Exception:
         told = _told(answer)
         if told is None:
-            return JobError(f"Quem responde em {self._url} não é o launcher ({answer.status_code}).", _START)
+            return JobError(
+                f"Quem responde em {self._shown} não é o launcher ({answer.status_code}).", _START
+            )
         if answer.status_code in (400, 413, 422):
             return InputError(*told)
         if answer.status_code == 401:

@@ -6,6 +6,7 @@ from typing import Any
 
 from melancia.errors import TrackingError
 from melancia.settings import Settings, withdraw
+from melancia.telemetry.secrets import without_login
 
 _TIMEOUT = 10  # seconds of one request
 REMEDY = "Confira MLFLOW_TRACKING_URI e inicie o servidor (docker compose up -d mlflow)."
@@ -55,7 +56,8 @@ def connect(settings: Settings) -> Connection:
         if found is None:
             return Connection(client, client.create_experiment(settings.mlflow_experiment))
     except MlflowException as error:
-        raise TrackingError(f"O MLflow não responde em {settings.mlflow_url}.", REMEDY) from error
+        where = without_login(settings.mlflow_url)
+        raise TrackingError(f"O MLflow não responde em {where}.", REMEDY) from error
     if found.lifecycle_stage == "deleted":
         raise TrackingError(
             f"O experimento {settings.mlflow_experiment} foi apagado no MLflow.",

@@ -19,6 +19,7 @@ from melancia.records import Feedback, FinishReason, Interaction
 from melancia.settings import Settings
 from melancia.store import Store
 from melancia.store.exports import Pending
+from melancia.telemetry.secrets import without_login
 
 INTERACTION_TAG = "melancia.interaction_id"
 THUMBS, COMMENT = "thumbs", "comment"
@@ -73,9 +74,8 @@ class Exporter:
             except Exception as error:
                 # One bad row must not hold up the others; it says why, and is tried again later.
                 logger.warning("interaction %s not exported", pending.interaction.id, exc_info=True)
-                self._exports.failed(
-                    pending.interaction.id, f"{type(error).__name__}: {error}", pending.attempts + 1
-                )
+                said = without_login(f"{type(error).__name__}: {error}")
+                self._exports.failed(pending.interaction.id, said, pending.attempts + 1)
                 failed += 1
         return ExportReport(traced, rated, failed, self._exports.backlog())
 

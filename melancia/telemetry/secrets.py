@@ -1,4 +1,4 @@
-"""What must not stand in a log: the secrets of the settings, and what looks like one."""
+"""What must not stand in a log or a message: the secrets of the settings, and what looks like one."""
 
 import re
 from collections.abc import Iterator
@@ -18,6 +18,13 @@ _LOOKS = re.compile(
     r"|(?<=\bBasic )[\w+/=]{8,}={0,2}"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
 )
+# All up to the last “@”: a password may hold any of the signs that end it elsewhere.
+_LOGIN = re.compile(r"(?<=://)\S*@")
+
+
+def without_login(text: str) -> str:
+    """An address, or a text that quotes some, without user and password."""
+    return _LOGIN.sub("", text)
 
 
 class Redactor:
@@ -42,7 +49,15 @@ def _secrets(settings: Settings) -> Iterator[str]:
             yield value.get_secret_value()
     for member in settings.auth.get_secret_value().split(",") if settings.auth else ():
         yield member.strip().partition(":")[2]
-    for address in (settings.database_url, settings.openai_base_url, settings.ollama_base_url):
+    for address in (
+        settings.database_url,
+        settings.chroma_url,
+        settings.mlflow_url,
+        settings.launcher_url,
+        settings.openai_base_url,
+        settings.huggingface_base_url,
+        settings.ollama_base_url,
+    ):
         yield unquote(urlsplit(address or "").password or "")
     for file in (settings.launcher_token_file, settings.metrics_token_file):
         yield _content(file)

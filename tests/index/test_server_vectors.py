@@ -94,9 +94,10 @@ def test_words_are_searched_while_the_server_is_away_and_both_when_it_is_back(
 
 def test_a_server_that_is_away_at_the_start_is_awaited(chroma: ChromaServer, tmp_path: Path) -> None:
     chroma.stop()
-    settings = open_runtime(tmp_path, chroma_url=chroma.url)
-    with pytest.raises(VectorsUnavailableError, match="docker compose up -d chroma"):
+    settings = open_runtime(tmp_path, chroma_url=chroma.url.replace("//", "//ana:senha@"))
+    with pytest.raises(VectorsUnavailableError, match="docker compose up -d chroma") as away:
         settings.index.compute_vectors()
+    assert away.value.message == f"O ChromaDB não responde em {chroma.url}."
     settings.close()
     runtime = Runtime.open(settings.settings, index_in_background=True)
     assert runtime.index.retriever.search("buy box").mode == "lexical"

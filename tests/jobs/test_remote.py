@@ -79,11 +79,11 @@ def test_an_unknown_job_is_not_found(jobs: LauncherJobs, job_id: str) -> None:
 
 
 def test_a_launcher_that_is_not_there_is_named_with_what_to_do(settings: Settings, store: Store) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    jobs = LauncherJobs(settings.model_copy(update={"launcher_url": url}))
+    place = f"127.0.0.1:{free_port()}"
+    jobs = LauncherJobs(settings.model_copy(update={"launcher_url": f"http://ana:senha@{place}"}))
     with pytest.raises(JobError) as failed:
         jobs.submit("benchmark", {}, "ana")
-    assert failed.value.message == f"O launcher não responde em {url}."
+    assert failed.value.message == f"O launcher não responde em http://{place}."
     assert "docker compose up -d launcher" in failed.value.remedy
     jobs.close()
 

@@ -100,13 +100,16 @@ def test_mlflow_with_what_waits_and_what_failed(tmp_path: Path, mlflow_server: M
     store = Store.open(given.store_url)
     done = answered(question())
     store.finish(done)
-    away = given.model_copy(update={"mlflow_url": f"http://127.0.0.1:{free_port()}"})
-    [found] = services.mlflow(away)
+    place = f"127.0.0.1:{free_port()}"
+    [found] = services.mlflow(given.model_copy(update={"mlflow_url": f"http://ana:senha@{place}"}))
     assert found.level == "warning"
+    assert f"não responde em http://{place};" in found.message
     assert "1 interação esperando envio" in found.message
     assert "docker compose up -d mlflow" in found.remedy
     store.exports.failed(done.id, "ValueError: estragado", 1)
     store.close()
+    database = given.model_copy(update={"mlflow_url": "postgresql://ana:se/nh@a@db/mlflow"})
+    assert next(services.mlflow(database)).message.startswith("postgresql://db/mlflow (não testado")
     found, last = services.mlflow(given)
     assert found.level == "ok"
     assert "estragado" in last.message

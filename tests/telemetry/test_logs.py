@@ -151,6 +151,15 @@ def test_what_only_looks_like_a_secret_is_hidden_and_prose_is_not() -> None:
     assert redact(prose) == prose
 
 
+def test_the_passwords_of_all_addresses_are_known() -> None:
+    names = ("database_url", "chroma_url", "mlflow_url", "launcher_url", "ollama_base_url")
+    settings = load_settings(
+        _env_file=None, **{name: f"http://ana:senha-de-{name}@servidor" for name in names}
+    )
+    for name in names:
+        assert Redactor(settings)(f"recusou senha-de-{name}.") == f"recusou {HIDDEN}."
+
+
 def test_secrets_in_files_count_too(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("um-segredo-em-arquivo\n")

@@ -72,10 +72,11 @@ def test_a_report_is_kept_with_its_page_and_its_run(store: Store, settings: Sett
 
 
 def test_an_mlflow_that_is_away_costs_the_run_and_nothing_else(store: Store, settings: Settings) -> None:
-    away = settings.model_copy(update={"mlflow_url": f"http://127.0.0.1:{free_port()}"})
-    kept = finish(store, away, FEW)
+    place = f"127.0.0.1:{free_port()}"
+    kept = finish(store, settings.model_copy(update={"mlflow_url": f"http://ana:senha@{place}"}), FEW)
     assert (kept.report.run_id, kept.url) == ("", "")
-    assert any("MLflow" in note for note in store.reports.get(kept.report.id).notes)
+    [note] = [note for note in store.reports.get(kept.report.id).notes if "MLflow" in note]
+    assert f"não responde em http://{place}." in note
     assert documents(settings)
 
 
