@@ -30,6 +30,7 @@ ERASED = "apagado"
 _BATCH = 500  # identifiers of one statement
 _SHORT = 48  # characters to which logs of benchmarks have cut questions
 _ENDED = [state.value for state in JobState if state.final]
+_PATIENCE = 1000  # milliseconds of a try to empty SQLite's journal
 
 
 class PrivacyStore:
@@ -76,8 +77,8 @@ class PrivacyStore:
                 )
             )
             made = replace(made, removed={name: count for name, count in removed.items() if count})
+            made = replace(made, waiting={**made.waiting, "store": ""} if made.removed else made.waiting)
             self.erasures.keep(connection, made)
-        self.overwrite()
         return made
 
     def expire(self, before: datetime, limit: int, requested_by: str) -> Erasure | None:
@@ -188,7 +189,7 @@ class PrivacyStore:
             count("job_logs", _quiet(connection, touched.get("reports", ()), frozenset(ids) | texts))
         waiting = {"cache": "", "files": ""} if ids else {}
         waiting |= {"mlflow": ""} if traces or lost or running else {}
-        waiting |= {"store": ""} if running_until else {}
+        waiting |= {"store": ""} if ids else {}
         return replace(
             made,
             removed=removed,
@@ -202,12 +203,22 @@ class PrivacyStore:
             running_until=running_until,
         )
 
-    def overwrite(self) -> None:
-        """Leave nothing of what was erased in SQLite's journal. PostgreSQL's VACUUM does that by itself."""
+    def overwrite(self) -> bool:
+        """Leave nothing of what was erased in SQLite's journal; False while somebody reads an older state.
+
+        PostgreSQL's VACUUM does that by itself.
+        """
         if self._engine.dialect.name != "sqlite":
-            return
+            return True
         with translated(), self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+            # While it waits for readers, nobody can write; and it can be tried again.
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={_PATIENCE}")
+            try:
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+        return not busy
 
 
 def _own(user_id: str) -> dict[str, sa.Select[Any]]:

@@ -192,14 +192,15 @@ def test_parts_are_settled_one_by_one_and_then_nothing_names_what_was_erased(sto
     erasures = store.privacy.erasures
     store.exports.begun(done.id)
     made = store.privacy.erase("ana", "h", "admin")
-    assert made.waiting == {"cache": "", "files": "", "mlflow": ""}
+    assert made.waiting == {"cache": "", "files": "", "mlflow": "", "store": ""}
     assert made.lost == [done.id]
     erasures.settle(made.id, "cache", {"cache": 2})
     erasures.settle(made.id, "mlflow", {"traces": 1}, "não responde")
     [waiting] = erasures.waiting()
-    assert waiting.waiting == {"files": "", "mlflow": "não responde"}
+    assert waiting.waiting == {"files": "", "mlflow": "não responde", "store": ""}
     assert waiting.interactions == [done.id]
     erasures.settle(made.id, "files", {})
+    erasures.settle(made.id, "store", {})
     erasures.settle(made.id, "mlflow", {"traces": 2})
     assert erasures.waiting() == []
     [ended] = erasures.of("h")

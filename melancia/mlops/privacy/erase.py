@@ -73,10 +73,11 @@ def _finish(settings: Settings, store: Store, erasure: Erasure, cache: AnswerCac
 
 def _rows(store: Store, erasure: Erasure) -> tuple[Mapping[str, int], str]:
     again = {"interactions": store.privacy.remove_again(erasure.interactions)}
-    store.privacy.overwrite()
+    whole = store.privacy.overwrite()
+    found = {name: count for name, count in again.items() if count}
     if _may_come_back(erasure):
-        return {}, _BEING_WRITTEN
-    return {name: count for name, count in again.items() if count}, ""
+        return found, _BEING_WRITTEN
+    return found, "" if whole else "Uma leitura usa o diário do SQLite: confere de novo em um minuto."
 
 
 def _cache(settings: Settings, erasure: Erasure, cache: AnswerCache | None) -> tuple[Mapping[str, int], str]:

@@ -1,6 +1,7 @@
 """Erasure reaches the store, MLflow, the cache and files; what cannot be reached now is finished later."""
 
 import json
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -189,7 +190,7 @@ def test_an_answer_that_ends_during_the_erasure_leaves_no_trace(settings: Settin
     with time_machine.travel(utc_now() + timedelta(minutes=16)):
         [ended] = privacy.finish_pending(settings, store)
     assert ended.done
-    assert ended.removed == {"interactions": 2, "traces": 2}
+    assert ended.removed == {"interactions": 3, "traces": 2}
     assert traces(settings) == []
     assert store.privacy.counts("zuleica") == {}
 
@@ -223,6 +224,21 @@ def test_what_is_erased_while_it_is_told_is_taken_back(
     assert (told.traced, told.failed) == (1, 0)
     [left] = traces(settings)
     assert left.info.tags[exporter.INTERACTION_TAG] == other.id
+
+
+def test_the_journal_of_sqlite_is_emptied_once_nobody_reads_it(settings: Settings, store: Store) -> None:
+    store.finish(cacheable(SECRET, "zuleica"))
+    reader = sqlite3.connect(settings.data_dir / "melancia.db")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM interactions").fetchone()
+    made = privacy.erase(settings, store, "zuleica", "admin")
+    assert set(made.waiting) == {"store"}
+    assert "leitura" in made.waiting["store"]
+    assert holding(settings.data_dir, SECRET)
+    reader.close()
+    [ended] = privacy.finish_pending(settings, store)
+    assert ended.done
+    assert holding(settings.data_dir, SECRET) == []
 
 
 def test_an_open_cache_is_emptied_by_the_process_that_has_it(settings: Settings, store: Store) -> None:
