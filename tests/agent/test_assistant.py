@@ -158,6 +158,15 @@ def test_a_follow_up_is_understood_with_the_history(make: Make, ollama: OllamaSt
     assert roles == ["system", "user", "assistant", "user"]
 
 
+def test_in_a_conversation_too_what_has_no_evidence_asks_no_model(make: Make, ollama: OllamaStandin) -> None:
+    assistant = make()
+    ask(assistant, "Quanto custa o armazenamento do Full no Mercado Livre?")
+    before = len(ollama.requests)
+    done, _ = ask(assistant, "Como está o tempo em Curitiba amanhã?", variant=LOCAL)
+    assert done.answer.refused
+    assert len(ollama.requests) == before
+
+
 def test_another_users_history_is_never_used(make: Make, ollama: OllamaStandin) -> None:
     assistant = make()
     ask(assistant, "O que é a buy box do Mercado Livre?", user="ana")
