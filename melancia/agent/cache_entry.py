@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from melancia.agent.cache_numbers import MINUS
 from melancia.records import Filters, FinishReason, Interaction, Turn, Variant, content_hash
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -50,11 +51,11 @@ class CacheKey:
 def plain(question: str) -> str:
     """The form in which two writings of a question are the same: NFC, no case, no punctuation, single spaces.
 
-    Punctuation between two digits, a percent sign after and a minus before one belong to the number and stay.
+    Punctuation between two digits, a percent sign after and a minus before a number belong to it and stay.
     Accents stay too: “até” is not “ate”.
     """
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", question).casefold())
-    padded = f" {text} "
+    padded = f" {MINUS.sub('−', text)} "  # no punctuation for Unicode, and one for all
     kept = [
         char if not unicodedata.category(char).startswith("P") or _of_a_number(before, char, after) else " "
         for (before, char), (_, after) in pairwise(pairwise(padded))
@@ -65,7 +66,7 @@ def plain(question: str) -> str:
 def _of_a_number(before: str, char: str, after: str) -> bool:
     if before.isdigit() and after.isdigit():
         return True
-    return (char == "%" and before.isdigit()) or (char in "-−" and before.isspace() and after.isdigit())
+    return char == "%" and before.isdigit()
 
 
 def entry_id(key: CacheKey, question: str) -> str:

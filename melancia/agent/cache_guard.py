@@ -2,8 +2,8 @@
 
 “O ACOS subiu” and “o ACOS caiu” have a cosine of 0.98, more than most true paraphrases: an embedding says
 what a question is about, not what it asks. So a neighbour must also have the same numbers, names, metrics and
-periods in the same order, the same polarity and the same kind of question, and every content word of either
-must be met on the other side, by itself, by a synonym or as a spelling mistake.
+periods in the same order, the same negations in the same places and the same kind of question, and every
+content word of either must be met on the other side, by itself, by a synonym or as a spelling mistake.
 """
 
 import re
@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from melancia.agent import cache_words
-from melancia.agent.cache_numbers import Number, read_numbers, same_numbers
+from melancia.agent.cache_numbers import MINUS, Number, read_numbers, same_numbers
 from melancia.text import fold, normalise, stems
 
 _TOKEN = re.compile(r"@\w+|[0-9a-z]+")
-_SYMMETRIC = re.compile(cache_words.SYMMETRIC)
 _INTENTS = tuple((name, re.compile(pattern)) for name, pattern in cache_words.INTENTS)
 _GREETINGS = re.compile(cache_words.GREETINGS)
+_NOT = "@nao"
+_SIGNS = (
+    (">=", " maior igual "), ("<=", " menor igual "), ("≥", " maior igual "), ("≤", " menor igual "),
+    (">", " maior "), ("<", " menor "),
+)  # fmt: skip
 _LEAST = 4  # letters of a word in which one wrong letter is a spelling mistake, not another word
 
 
@@ -28,15 +32,16 @@ class Reading:
     """What a question says.
 
     ``anchors``: the names, metrics and periods, by kind, each kind in order. ``words``: what else has
-    content, and the anchors whose place among it matters, in order.
+    content, negations and the anchors whose place among it matters, in order. ``compared``: the two sides of
+    the one joint (“A ou B”, “entre A e B”) of a question that compares, with all but articles and the like,
+    else nothing.
     """
 
     numbers: tuple[Number, ...]
     anchors: tuple[tuple[str, ...], ...]
     words: tuple[str, ...]
-    negations: int
     intent: str
-    symmetric: bool
+    compared: tuple[tuple[str, ...], ...]
 
 
 def difference(asked: str, cached: str) -> str:
@@ -45,37 +50,40 @@ def difference(asked: str, cached: str) -> str:
     One content word more narrows a question (“campanha de vídeo”), so that none may be left over.
     """
     a, b = read(asked), read(cached)
-    symmetric = a.symmetric and b.symmetric
-    if not same_numbers(a.numbers, b.numbers, ordered=not symmetric):
+    if not same_numbers(a.numbers, b.numbers):
         return "number"
     if any(Counter(x) != Counter(y) for x, y in zip(a.anchors, b.anchors, strict=True)):
         return "name"
-    if a.negations % 2 != b.negations % 2:
+    if a.words.count(_NOT) != b.words.count(_NOT):
         return "negation"
     if a.intent and b.intent and a.intent != b.intent:
         return "intent"
     places, left_a, left_b = _align(a.words, b.words)
     if left_a or left_b:
         return "words"
-    if not symmetric and (a.anchors != b.anchors or places != sorted(places)):
-        return "order"
-    return ""
+    in_order = a.anchors == b.anchors and places == sorted(places)
+    return "" if in_order or _exchanged(a, b) else "order"
 
 
 @lru_cache(maxsize=4096)
 def read(question: str) -> Reading:
     """Take a question apart."""
-    plain = _GREETINGS.sub(" ", fold(normalise(question))).strip(" ,.!?¿¡-–:;")
+    plain = _GREETINGS.sub(" ", MINUS.sub("−", fold(normalise(question)))).strip(" ,.!?¿¡-–:;")
+    for sign, word in _SIGNS:
+        plain = plain.replace(sign, word)
     numbers, rest = read_numbers(plain)
     tokens = _TOKEN.findall(_FORMS.sub(lambda match: f" {_CANON[match[0]]} ", rest))
+    words, compared = [word for token in tokens if (word := _content(token))], _compared(tokens)
+    if compared:
+        # “Full ou Flex, qual a diferença?”: there its place says nothing.
+        words.sort(key=_DIFFERENCE.__ne__)
     asks = [(match.start(), name) for name, pattern in _INTENTS if (match := pattern.search(plain))]
     return Reading(
         numbers=tuple(numbers),
         anchors=tuple(tuple(token for token in tokens if token in kind) for kind in _KINDS),
-        words=tuple(word for token in tokens if (word := _content(token))),
-        negations=sum(token in cache_words.NEGATIONS for token in tokens),
+        words=tuple(words),
         intent=min(asks)[1] if asks else "",
-        symmetric=bool(_SYMMETRIC.search(plain)),
+        compared=compared,
     )
 
 
@@ -83,12 +91,52 @@ def _content(token: str) -> str:
     """The form in which a word is compared; "" for what says nothing by itself."""
     if token.startswith("@"):
         return "" if token in _FREE else token
-    if token in cache_words.FILLERS or token in cache_words.NEGATIONS:
+    if token in cache_words.NEGATIONS:
+        return _NOT
+    if token in cache_words.FILLERS:
         return ""
     stem = _stem(token)
     return (
         _SYNONYM.get(token) or _SYNONYM.get(stem) or (stem if token in _POLAR_FORMS or stems(token) else "")
     )
+
+
+def _compared(tokens: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    joints, comparing = [], False
+    for place, word in enumerate(tokens):
+        comparing = comparing or word in cache_words.COMPARING
+        saying = tokens[place : place + 2] == ["ou", "seja"]
+        if (word in cache_words.JOINTS and not saying) or (comparing and word == "e"):
+            joints.append(place)
+    if len(joints) != 1:
+        return ()
+    sides = (tokens[: joints[0]], tokens[joints[0] + 1 :])
+    # “De A para B ou de C para D”: what may be exchanged there, words do not tell.
+    if all(any(token in cache_words.DIRECTED for token in side) for side in sides):
+        return ()
+    told = [[_content(token) or token for token in side if token not in cache_words.LIGHT] for side in sides]
+    return tuple(tuple(word for word in side if word != _DIFFERENCE) for side in told)
+
+
+def _exchanged(a: Reading, b: Reading) -> bool:
+    """Whether the questions differ in nothing but which of the two things beside the joint comes first.
+
+    Not with numbers or negations: what they belong to is not read.
+    """
+    if not a.compared or not b.compared or a.numbers or _NOT in a.words:
+        return False
+    (left, right), (other_left, other_right) = a.compared, b.compared
+    for start in range(min(len(left), len(other_left))):
+        end = len(other_left) - start  # of what came second, and now comes first
+        first = (*left[:start], *right[:end])
+        second = (*left[start:], *right[end:])
+        if end <= len(right) and _alike(first, other_left) and _alike(second, other_right):
+            return True
+    return False
+
+
+def _alike(a: Sequence[str], b: Sequence[str]) -> bool:
+    return len(a) == len(b) and all(x == y or _misspelt(x, y) for x, y in zip(a, b, strict=True))
 
 
 def _stem(word: str) -> str:
@@ -154,5 +202,6 @@ _FORMS = re.compile(
 _SYNONYM = {_stem(form): _stem(group[0]) for group in _WORD_GROUPS for form in group} | {
     form: _stem(group[0]) for group in _WORD_GROUPS for form in group
 }
+_DIFFERENCE = _SYNONYM["diferenca"]
 _POLAR_FORMS = cache_words.POLAR
 _POLAR = frozenset(_SYNONYM.get(word, _stem(word)) for word in _POLAR_FORMS)

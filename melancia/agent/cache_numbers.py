@@ -18,8 +18,11 @@ _UNITS = {
     "contos": "$", "centavos": "c", "centavo": "c",
 }  # fmt: skip
 _SPELT = "|".join(sorted(_WORDS, key=len, reverse=True))
+# Between numbers a hyphen is a range, and before white space a dash or the mark of a list.
+_MINUS = r"(?<![\w.,%)])[-−–]"
+MINUS = re.compile(rf"{_MINUS}(?=(?:r\$\s*)?\d)", re.IGNORECASE)
 _NUMBER = re.compile(
-    r"(?P<money>r\$\s*)?(?<![\w.,])"
+    rf"(?P<minus>{_MINUS})?(?P<money>r\$\s*)?(?P<inner>{_MINUS})?(?<![\w.,])"
     rf"(?:(?P<digits>\d[\d.,]*\d|\d)|(?P<word>(?:{_SPELT})(?: e (?:um|uma|{_SPELT}))*)\b)"
     r"(?P<scale>\s*(?:mil|k)\b)?"
     rf"(?:\s*(?P<unit>{'|'.join(re.escape(unit) for unit in _UNITS if unit != 'r$')})(?!\w))?"
@@ -40,6 +43,8 @@ def read_numbers(folded: str) -> tuple[list[Number], str]:
     for match in _NUMBER.finditer(folded):
         value = _digits(match["digits"]) if match["digits"] else _spelt(match["word"])
         unit = "$" if match["money"] else _UNITS.get(match["unit"] or "", "")
+        if match["minus"] or match["inner"]:
+            value = -value
         if match["scale"]:
             value *= 1000
         if unit == "c":
@@ -48,20 +53,12 @@ def read_numbers(folded: str) -> tuple[list[Number], str]:
     return found, _NUMBER.sub(" ", folded)
 
 
-def same_numbers(a: Sequence[Number], b: Sequence[Number], *, ordered: bool = True) -> bool:
-    """Whether both texts have the same numbers. A unit that only one side writes decides nothing."""
-    if len(a) != len(b):
-        return False
-    if not ordered:
-        a, b = sorted(a, key=_order), sorted(b, key=_order)
-    return all(
+def same_numbers(a: Sequence[Number], b: Sequence[Number]) -> bool:
+    """Whether both texts have the same numbers in order. A unit that only one side writes decides nothing."""
+    return len(a) == len(b) and all(
         x.value == y.value and (x.unit == y.unit or not x.unit or not y.unit)
         for x, y in zip(a, b, strict=True)
     )
-
-
-def _order(number: Number) -> Decimal:
-    return number.value
 
 
 def _spelt(words: str) -> Decimal:

@@ -225,8 +225,15 @@ INTENTS = (
 
 GREETINGS = r"\b(oi|ola|bom dia|boa tarde|boa noite|por favor|obrigad[oa]|valeu)\b"
 
-# The order of two things compared does not matter where these ask.
-SYMMETRIC = r"\b(ou|vs|versus|x|entre|diferenca|diferensa|comparar)\b"
+# The order of two things compared does not matter: what stands between them, and what makes an “e” do so.
+JOINTS = frozenset("ou vs versus x".split())
+COMPARING = frozenset("entre diferenca diferensa comparar".split())
+
+# What may differ between things that are exchanged: “vou para o” before one of them may not.
+LIGHT = frozenset("o a os as um uma no na nos nas do da dos das de em ao".split())
+
+# What turns two things into a from and a to.
+DIRECTED = frozenset("para pra pras pro pros por pelo pela pelos pelas".split())
 
 FILLERS = frozenset(
     """oq qual quais quanto quanta quantos quantas qto qtos qtas como fazer faco faz quero qero queria
