@@ -1,4 +1,4 @@
-"""Portuguese text: normalisation, tokens for lexical search, sentences. Pure functions."""
+"""Portuguese text: normalisation, tokens for lexical search, sentences, citations. Pure functions."""
 
 import re
 import unicodedata
@@ -19,6 +19,13 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:ex|etc|Sr|Sra|Dr|Dra|Ltda|S\.A|R|art|n|nº|pág|p|aprox|vs|máx|mín)|\b[A-Z])\.$", re.IGNORECASE
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”)]*\s+(?=[\"“(]?[A-ZÀ-Ü0-9])|\n{2,}|\n(?=\s*(?:[-*|]|\d+\.\s))")
+
+# “[1]”, “[1, 2 e 5]”, “[1-3]”, “[Fonte 2]”, “[fontes 1 e 3]”, but no link. Without groups and with its own
+# flags, so that it can be part of another pattern.
+_RANK = r"(?:fontes?\s+)?\d{1,3}"
+CITATION = re.compile(rf"(?i:\[\s*{_RANK}(?:(?:\s*[,;]\s*(?:e\s+)?|\s+e\s+|\s*[-–]\s*){_RANK})*\s*\](?!\())")
+_RANKS = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+_WIDEST = 20  # ranks that one range may cite: “[1-999]” names its ends, not a thousand sources
 
 
 def normalise(text: str) -> str:
@@ -96,4 +103,20 @@ def sentences(text: str) -> list[str]:
             found[-1] = f"{found[-1]} {piece}"
         else:
             found.append(piece)
+    return found
+
+
+def cited(text: str) -> list[int]:
+    """The ranks of all citations in ``text`` in order, repeated ones too; a range stands for all within."""
+    return [rank for match in CITATION.finditer(text) for rank in _ranks(match[0])]
+
+
+def _ranks(citation: str) -> list[int]:
+    found: list[int] = []
+    for first, last in _RANKS.findall(citation):
+        start, end = int(first), int(last or first)
+        if start <= end < start + _WIDEST:
+            found.extend(range(start, end + 1))
+        else:
+            found.extend((start, end))
     return found

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 
-_CITATION = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\](?!\()")
+from melancia.text import CITATION, cited
+
+_CITATION = re.compile(rf"[ \t]*{CITATION.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +18,20 @@ class CheckedText:
 
 
 def check_citations(text: str, passages: int) -> CheckedText:
-    """Keep ``[n]`` for 1 ≤ n ≤ ``passages``; remove and count the others. ``[1, 7]`` becomes ``[1]``."""
-    cited: list[int] = []
+    """Keep ``[n]`` for 1 ≤ n ≤ ``passages``; remove and count the others.
+
+    All become the same: of three passages, ``[1, 7]`` leaves ``[1]``, and ``[Fontes 1-2]`` is ``[1][2]``.
+    """
+    kept: list[int] = []
     invented = 0
 
     def keep(match: re.Match[str]) -> str:
         nonlocal invented
-        numbers = [int(number) for number in re.findall(r"\d+", match[1])]
+        numbers = cited(match[0])
         valid = [number for number in numbers if 1 <= number <= passages]
         invented += len(numbers) - len(valid)
-        cited.extend(number for number in valid if number not in cited)
+        kept.extend(number for number in valid if number not in kept)
         lead = match[0][: len(match[0]) - len(match[0].lstrip())]
         return lead + "".join(f"[{number}]" for number in valid) if valid else ""
 
-    return CheckedText(_CITATION.sub(keep, text), tuple(cited), invented)
+    return CheckedText(_CITATION.sub(keep, text), tuple(kept), invented)

@@ -14,13 +14,13 @@ from importlib.resources import files
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from melancia.evals.case import Case, Source
+from melancia.text import cited
 
 CHARS_PER_TOKEN = 3  # of Portuguese, low on purpose: a prompt that is too long is cut without a word
 RESERVED_TOKENS = 700  # for the reply, and for a reply that is sent back with what was wrong
 _MIN_PIECE = 200  # characters of a source that are still worth reading
 _MAX_EARLIER = 400  # of each text of an earlier turn
 _MAX_SENT_BACK = 600  # of an unusable reply
-_CITATION = re.compile(r"\[(\d{1,4})\]")
 _MARKS = str.maketrans({"<": "‹", ">": "›", "＜": "‹", "＞": "›", "﹤": "‹", "﹥": "›"})
 # [INST] and its like open and close turns in the templates of some models.
 _CONTROL = re.compile(r"\[(/?[A-Z_]{3,})\]")
@@ -131,20 +131,16 @@ def _block(tag: str, text: str) -> str:
 def _sources(cases: Sequence[Case], budget: int | None) -> list[_Shown]:
     """One block when all saw the same sources, else one for each, with an equal share of the room."""
     if len({case.sources for case in cases}) == 1:
-        cited = [rank for case in cases for rank in _cited(case)]
-        return [_shown("fontes", cases[0].sources, cited, budget)]
+        ranks = [rank for case in cases for rank in cited(case.answer)]
+        return [_shown("fontes", cases[0].sources, ranks, budget)]
     share = None if budget is None else budget // len(cases)
     return [
-        _shown(f"fontes_da_{place}", case.sources, _cited(case), share)
+        _shown(f"fontes_da_{place}", case.sources, cited(case.answer), share)
         for place, case in zip(("primeira", "segunda"), cases, strict=True)
     ]
 
 
-def _cited(case: Case) -> list[int]:
-    return [int(number) for number in _CITATION.findall(case.answer)]
-
-
-def _shown(tag: str, sources: Sequence[Source], cited: Sequence[int], budget: int | None) -> _Shown:
+def _shown(tag: str, sources: Sequence[Source], wanted: Sequence[int], budget: int | None) -> _Shown:
     """The sources by rank; where room is short, those that the answer cites come first to it."""
     if not sources:
         return _Shown(f"<{tag}>\n(nenhuma)\n</{tag}>", "")
@@ -153,7 +149,7 @@ def _shown(tag: str, sources: Sequence[Source], cited: Sequence[int], budget: in
         return _Shown(_joined(tag, whole), "")
     left = budget - _overhead(len(sources))
     kept: dict[int, str] = {}
-    for rank in sorted(whole, key=lambda rank: (rank not in cited, rank)):
+    for rank in sorted(whole, key=lambda rank: (rank not in wanted, rank)):
         piece = whole[rank][: max(0, left)]
         if piece == whole[rank] or len(piece) >= _MIN_PIECE:
             kept[rank] = piece

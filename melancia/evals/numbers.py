@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from melancia.evals.numerals import SPELT, worth
-from melancia.text import fold
+from melancia.text import CITATION, fold
 
 _MONTHS = {
     name: place
@@ -50,7 +50,6 @@ _NUMBER = re.compile(
 _EACH = rf"{_DIGITS}|{SPELT}"
 _OF_EACH = re.compile(rf"(?<![\w.,])(?P<part>{_EACH}) em cada (?P<whole>{_EACH})\b")
 _RANGE = re.compile(r"^\s*(?:a|e|ou|ate|-|–)\s*$")
-_CITATION = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\](?!\()")
 _MARKER = re.compile(r"^(\s*)\d{1,2}[.)]\s", re.MULTILINE)
 _LINK = re.compile(r"\]\([^)]*\)")
 
@@ -76,7 +75,7 @@ class Number:
 
 def numbers(text: str) -> list[Number]:
     """The numbers of ``text`` in order."""
-    plain = _blank(_LINK, _blank(_MARKER, _blank(_CITATION, folded(text))))
+    plain = _blank(_LINK, _blank(_MARKER, _blank(CITATION, folded(text))))
     shares = [_share(match) for match in _OF_EACH.finditer(plain)]
     read = [_read(match) for match in _NUMBER.finditer(_blank(_OF_EACH, plain))]
     found = sorted([*shares, *(number for number in read if number is not None)], key=lambda n: n.start)

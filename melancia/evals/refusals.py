@@ -13,7 +13,7 @@ import re
 
 from melancia.evals.numbers import numbers
 from melancia.llms.extractive import NOT_FOUND
-from melancia.text import fold, sentences
+from melancia.text import CITATION, fold, sentences
 
 _MATERIAL = (
     r"(?:fontes?|bases?(?! (?:de (?:calculo|clientes|compradores|dados de)|legal|juridica)\b)"
@@ -95,7 +95,6 @@ _AROUND = re.compile(
 )
 _CONTRAST = re.compile(r",?\s+(?:mas|porem|entretanto|contudo|so que)\s+")
 _LEFT = 0.4  # share of the words that may be something else still, if it holds neither amount nor citation
-_CITED = re.compile(r"\[\d")
 _SUBJECT = re.compile(rf"\b{_MATERIAL}\b")
 _BARE = "as fontes "  # the subject of a clause that has lost it: “as fontes tratam de A, mas não de B”
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s")
@@ -117,7 +116,7 @@ def refuses(answer: str) -> bool:
     said = sum(len(piece.split()) for piece in pieces)
     told = " ".join(piece for piece in pieces if not _REFUSES.search(piece))
     measured = any(number.unit for number in numbers(told))
-    return not measured and not _CITED.search(left) and len(left.split()) <= _LEFT * said
+    return not measured and not CITATION.search(left) and len(left.split()) <= _LEFT * said
 
 
 def admits(answer: str) -> bool:

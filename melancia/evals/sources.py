@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from melancia.evals.case import Case
 from melancia.evals.numbers import Number, numbers
-from melancia.text import sentences, stems
+from melancia.text import CITATION, cited, sentences, stems
 
 Idf = Callable[[str], float]
-_CITATION = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\](?!\()")
+_AFTER_STOP = re.compile(rf"([.!?…])((?:\s*{CITATION.pattern})+)")
 _MARKUP = re.compile(r"[*`]+|^\s*(?:[-•|]|\d{1,2}[.)])\s+")
 _RULE = re.compile(r"^(?:[\s|:\-–—]*|\d{1,2}[.)])$")
 _MIN_STEMS = 2
@@ -50,13 +50,13 @@ class Evidence:
 
 def split(text: str, source: int = 0) -> tuple[Sentence, ...]:
     """The sentences of ``text``; ``[n]`` after a full stop belongs to the sentence before it."""
-    joined = re.sub(r"([.!?…])((?:\s*\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])+)", r"\2\1", text)
+    joined = _AFTER_STOP.sub(r"\2\1", text)
     return tuple(_sentence(piece, source) for piece in sentences(joined) if not _RULE.match(piece))
 
 
 def without_citations(text: str) -> str:
     """``text`` without its ``[n]``."""
-    return _CITATION.sub("", text)
+    return CITATION.sub("", text)
 
 
 def evidence(case: Case, idf: Idf | None = None) -> Evidence:
@@ -65,7 +65,7 @@ def evidence(case: Case, idf: Idf | None = None) -> Evidence:
         sentence for rank, source in enumerate(case.sources, 1) for sentence in split(source.text, rank)
     )
     told = " ".join([*(f"{turn.question} {turn.answer}" for turn in case.history), case.question])
-    told = _CITATION.sub(" ", told)
+    told = CITATION.sub(" ", told)
     own = idf or _own_idf(found)
     return Evidence(found, _windows(found, case), frozenset(_words(told)), tuple(numbers(told)), own)
 
@@ -80,11 +80,10 @@ def _windows(found: Sequence[Sentence], case: Case) -> tuple[frozenset[str], ...
 
 
 def _sentence(piece: str, source: int) -> Sentence:
-    cited = tuple(
-        int(number) for match in _CITATION.finditer(piece) for number in re.findall(r"\d+", match[1])
+    text = " ".join(_MARKUP.sub("", CITATION.sub("", piece)).split())
+    return Sentence(
+        text, tuple(_words(text)), tuple(numbers(text)), tuple(dict.fromkeys(cited(piece))), source
     )
-    text = " ".join(_MARKUP.sub("", _CITATION.sub("", piece)).split())
-    return Sentence(text, tuple(_words(text)), tuple(numbers(text)), tuple(dict.fromkeys(cited)), source)
 
 
 def _words(text: str) -> list[str]:

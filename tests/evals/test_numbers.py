@@ -82,6 +82,7 @@ def test_another_unit_is_another_number(a: str, b: str) -> None:
 
 def test_citations_markers_and_names_are_no_numbers() -> None:
     assert numbers("1. Use o ME1 [2][3].\n2. Veja [o guia](guia-2024.md), um por um.") == []
+    assert numbers("Retail Media [1 e 3], vendas [4-12] e lances [Fonte 25].") == []
 
 
 def test_words_that_are_no_numeral_are_none_and_a_list_of_numerals_is_no_sum() -> None:

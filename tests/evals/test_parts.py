@@ -194,3 +194,7 @@ def test_recall_wants_every_sentence_cited_and_a_gold_document_among_them() -> N
 
 def test_a_citation_after_the_full_stop_is_the_sentence_s_own() -> None:
     assert [s.citations for s in split("Uma frase qualquer. [1][2] Outra frase.")] == [(1, 2), ()]
+
+
+def test_citations_are_read_as_the_assistant_reads_them() -> None:
+    assert split("Uma frase qualquer. [Fontes 1-3 e 5]") == split("Uma frase qualquer. [1][2][3][5]")
