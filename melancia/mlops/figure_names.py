@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 QUESTIONS, ANSWERS, RETRIEVAL = "Perguntas", "Respostas", "Busca na base"
 SERVICE, FEEDBACK, OTHER = "Serviço", "Avaliações", "Outras medidas"
+ALONE = "sem outra parecida"  # instead of the name of a group of unanswered questions
 GROUPS = (QUESTIONS, ANSWERS, RETRIEVAL, SERVICE, FEEDBACK, OTHER)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from melancia.experiments import words
-from melancia.mlops.drift.words import ALONE
+from melancia.mlops.figure_names import ALONE
 from melancia.records import Action, ActionState, DriftReport
 from melancia.store import export
 from melancia.ui import benchmark_html as html

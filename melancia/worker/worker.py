@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from melancia.agent.cache import AnswerCache
@@ -12,7 +12,6 @@ from melancia.errors import JobError, TrackingError
 from melancia.jobs.timetable import DRIFT, RETENTION, VERDICT, timetable
 from melancia.mlops import rankings
 from melancia.mlops.actions.performing import Actions
-from melancia.mlops.drift.missed import MissedReports
 from melancia.mlops.experiment_keeper import ExperimentKeeper
 from melancia.mlops.exporter import Exporter, ExportReport
 from melancia.mlops.model_keeper import ModelKeeper
@@ -31,6 +30,7 @@ from melancia.worker.clockwork import Clockwork
 
 if TYPE_CHECKING:
     from melancia.evals.evaluate import Evaluator
+    from melancia.mlops.drift.missed import MissedReports
 
 # Chores that go on while another worker is at work. Only the process that has the answer cache open, the
 # page's, can erase from it.
@@ -114,7 +114,6 @@ class Worker:
         self._keeper = keeper or ModelKeeper(settings, store, self._stop)
         self._exporter = Exporter(settings, store)
         self._missed_benchmarks = MissedBenchmarks(settings, store, self._stop.is_set)
-        self._missed_reports = MissedReports(settings, store, self._stop.is_set)
         self._mirrored: tuple[str, int] | None = None  # the policy that the registry shows
         self._experiments = ExperimentKeeper(store, _evaluator, self._stop)
         self._actions = Actions(settings, store)
@@ -130,6 +129,12 @@ class Worker:
         self._leading = False
         self._waiting_said = False
         self._first_look = True
+
+    @cached_property
+    def _missed_reports(self) -> "MissedReports":
+        from melancia.mlops.drift.missed import MissedReports  # a page beside which it works does without
+
+        return MissedReports(self._settings, self._store, self._stop.is_set)
 
     @property
     def leading(self) -> bool:

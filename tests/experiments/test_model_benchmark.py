@@ -66,7 +66,12 @@ def test_the_guides_calls(
 def test_the_limit_of_each_model_is_the_one_that_it_was_made_with(
     make: Make, memory: ConversationMemory, tmp_path: Path, provider: str
 ) -> None:
-    runtime = make(openai_api_key="sk-teste", huggingface_api_token="hf_" + "a" * 34, total_timeout=0.5)
+    runtime = make(
+        openai_api_key="sk-teste",
+        huggingface_api_token="hf_" + "a" * 34,
+        first_token_timeout=0.3,
+        total_timeout=0.5,
+    )
     settings = runtime.settings.model_copy(update={"data_dir": tmp_path})
     benchmark = ModelBenchmark(runtime.index.retriever, memory, settings=settings, control=False)
     for limit in (50, 3000):

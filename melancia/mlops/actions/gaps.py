@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from melancia.masking import mask
-from melancia.mlops.drift.words import ALONE
+from melancia.mlops.figure_names import ALONE
 from melancia.records import DriftReport
 from melancia.store.export import write as write_table
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from melancia.mlops.drift.words import ALONE, SEVERITY, STATUS, shown, title, whole
+from melancia.mlops.drift.words import SEVERITY, STATUS, shown, title, whole
+from melancia.mlops.figure_names import ALONE
 from melancia.records import DriftReport, Finding
 from melancia.text import decimal
 

@@ -12,7 +12,6 @@ STATUS = {
     ReportStatus.DRIFT: "mudou",
     ReportStatus.TOO_LITTLE: "dados de menos",
 }
-ALONE = "sem outra parecida"  # instead of the name of a group of questions
 SEVERITY = {"critical": "crítico", "warning": "atenção", "info": "informação"}
 _LABELS = {
     "question_embedding": "sentido das perguntas",
