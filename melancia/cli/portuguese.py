@@ -32,7 +32,7 @@ def run(app: typer.Typer) -> int:
     command = get_command(app)
     _translate(command)
     try:
-        return command(standalone_mode=False) or 0
+        return command(prog_name="melancia", standalone_mode=False) or 0
     except wrong.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code

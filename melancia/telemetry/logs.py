@@ -54,6 +54,7 @@ def setup_logging(settings: Settings, mask: Mask | None) -> None:
         return mask(text) if mask is not None else text
 
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(settings.log_level)  # libraries set their own loggers lower
     handler.setFormatter(_Json(clean) if settings.log_format == "json" else _Text(clean))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _CHATTY:

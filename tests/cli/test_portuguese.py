@@ -31,7 +31,7 @@ _ENGLISH = re.compile(
         (("experiment", "create", "m", "--reason", "r"), "Falta a opção --arm."),
         (("experiment", "create"), "Falta o argumento NOME."),
         (("ask", "o", "que", "é"), "Sobram argumentos: que é."),
-        (("ask",), "Veja `python -m melancia ask --help`."),
+        (("ask",), "Veja `melancia ask --help`."),
     ],
 )
 def test_what_is_wrong_with_the_arguments(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -48,7 +48,7 @@ def test_what_is_wrong_with_the_arguments(tmp_path: Path, arguments: tuple[str, 
     [
         (
             ("--help",),
-            ("Uso: python -m melancia [OPÇÕES] COMANDO", "Opções:", "Comandos:", "Mostra esta ajuda."),
+            ("Uso: melancia [OPÇÕES] COMANDO", "Opções:", "Comandos:", "Mostra esta ajuda."),
         ),
         (("benchmark", "--help"), ("[padrão: 0; x>=0]", "--limit <inteiro>", "--budget <número>")),
         (("experiment", "create", "--help"), ("Argumentos:", "NOME <texto>", "[obrigatório]")),

@@ -66,6 +66,13 @@ def test_a_line_of_text_names_its_interaction() -> None:
     assert second.endswith(f"WARNING melancia.teste [{'f' * 32}]: dois")
 
 
+def test_a_library_that_sets_its_own_logger_lower_says_no_more() -> None:
+    code = "other = logging.getLogger('biblioteca'); other.setLevel('DEBUG'); other.{}('diz')"
+    assert written(code.format("debug")) == []
+    assert len(written(code.format("info"))) == 1
+    assert len(written(code.format("debug"), MELANCIA_LOG_LEVEL="DEBUG")) == 1
+
+
 def test_a_line_of_json_is_one_line_whatever_it_says() -> None:
     code = """
 log_as("a1")
