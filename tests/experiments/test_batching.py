@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from melancia.app import Runtime
 from melancia.errors import InputError
 from melancia.evals.evaluate import Evaluator
 from melancia.experiments import batching, journal
@@ -60,6 +61,17 @@ def test_a_batch_answers_all_at_once_and_its_latency_is_not_compared(
     assert summary.figures["success_rate"] == 1.0
 
 
+def finishes_without_another_upload(
+    runtime: Runtime, evaluator: Evaluator, folder: Path, server: OpenAIBatchStandin
+) -> None:
+    """The newest run of ``folder``, resumed, gets its answers from the batch that was sent."""
+    again = Session.resume(parts_of(runtime, evaluator), folder / "experiments", "")
+    assert run(again) == ""
+    again.close()
+    assert len(server.uploads) == 1
+    assert [answer.success for answer in again.answers] == [True] * 3
+
+
 def test_an_interrupted_wait_goes_on_with_the_same_batch(
     make: Make, begin: Begin, server: OpenAIBatchStandin, evaluator: Evaluator, tmp_path: Path
 ) -> None:
@@ -71,11 +83,7 @@ def test_an_interrupted_wait_goes_on_with_the_same_batch(
     session.close()
     assert session.answers == []
     server.faults.looks_a_state = 1
-    again = Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
-    assert run(again) == ""
-    again.close()
-    assert len(server.uploads) == 1
-    assert [answer.success for answer in again.answers] == [True] * 3
+    finishes_without_another_upload(runtime, evaluator, tmp_path, server)
 
 
 def test_a_run_cancelled_while_its_batch_is_sent_does_not_send_it_again(
@@ -105,11 +113,7 @@ def test_a_run_cancelled_while_its_batch_is_sent_does_not_send_it_again(
     monkeypatch.setattr(OpenAIBatch, "submit", slowly)
     asyncio.run(cancelled())
     session.close()
-    again = Session.resume(parts_of(runtime, evaluator), tmp_path / "experiments", "")
-    assert run(again) == ""
-    again.close()
-    assert len(server.uploads) == 1
-    assert [answer.success for answer in again.answers] == [True] * 3
+    finishes_without_another_upload(runtime, evaluator, tmp_path, server)
 
 
 def test_a_cancelled_run_whose_batch_is_refused_ends_all_the_same(

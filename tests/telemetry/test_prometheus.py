@@ -3,8 +3,6 @@
 import asyncio
 import json
 import subprocess
-import threading
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 import yaml
 
 from melancia.api import create_app
 from melancia.app import Runtime
 from tests.api.conftest import open_runtime
+from tests.jobs.helpers import served, wait_until
 from tests.ports import free_port
 from tests.prometheus import program
 
@@ -41,7 +39,10 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
 @pytest.fixture(scope="module")
 def ask(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Asks a Prometheus that reads the page: path below ``/api/v1`` and parameters → data."""
-    with _served(runtime) as page, _prometheus(page, tmp_path_factory.mktemp("prometheus")) as address:
+    with (
+        served(create_app(runtime)) as page,
+        _prometheus(page, tmp_path_factory.mktemp("prometheus")) as address,
+    ):
 
         def asked(path: str, **parameters: str) -> Any:
             query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
@@ -57,10 +58,10 @@ def test_it_reads_the_page_with_its_token(ask: Ask) -> None:
     def read() -> Any:
         return next((one for one in ask("targets")["activeTargets"] if one["health"] != "unknown"), None)
 
-    target = _until(read)
+    target = _until(read, "a reading")
     assert target["health"] == "up", target["lastError"]
     assert target["labels"]["job"] == "melancia"
-    told = _until(lambda: ask("query", query="sum(melancia_answers_total)")["result"])
+    told = _until(lambda: ask("query", query="sum(melancia_answers_total)")["result"], "a sample")
     assert float(told[0]["value"][1]) == 1
     failed = ask("query", query="sum(melancia_scrape_errors)")["result"]
     assert float(failed[0]["value"][1]) == 0
@@ -74,7 +75,7 @@ def test_it_watches_every_alert(ask: Ask) -> None:
         rules = [rule for group in groups for rule in group["rules"]]
         return rules if rules and all(rule["health"] == "ok" for rule in rules) else None
 
-    rules = _until(healthy)
+    rules = _until(healthy, "every rule")
     assert {rule["name"] for rule in rules} == {rule["alert"] for group in wanted for rule in group["rules"]}
 
 
@@ -84,20 +85,7 @@ async def _ask(runtime: Runtime) -> None:
 
 
 @contextmanager
-def _served(runtime: Runtime) -> Iterator[int]:
-    port = free_port()
-    config = uvicorn.Config(create_app(runtime), host="127.0.0.1", port=port, log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    _until(lambda: server.started)
-    yield port
-    server.should_exit = True
-    thread.join(timeout=20)
-
-
-@contextmanager
-def _prometheus(page: int, folder: Path) -> Iterator[str]:
+def _prometheus(page: str, folder: Path) -> Iterator[str]:
     """One with the stack's files, but for this machine's addresses and a shorter wait."""
     settings = yaml.safe_load((FILES / "prometheus.yml").read_text("utf-8"))
     settings["global"] = {"scrape_interval": "2s", "evaluation_interval": "2s", "scrape_timeout": "2s"}
@@ -105,7 +93,7 @@ def _prometheus(page: int, folder: Path) -> Iterator[str]:
     (job,) = settings["scrape_configs"]
     (folder / "token").write_text(TOKEN)
     job["authorization"]["credentials_file"] = str(folder / "token")
-    job["static_configs"] = [{"targets": [f"127.0.0.1:{page}"]}]
+    job["static_configs"] = [{"targets": [page.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     address = f"127.0.0.1:{free_port()}"
     command = [
@@ -117,7 +105,7 @@ def _prometheus(page: int, folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _until(lambda: _ready(address) or process.poll() is not None)
+        wait_until(lambda: _ready(address) or process.poll() is not None, "Prometheus", 60)
         assert process.poll() is None, (folder / "log").read_text()
         yield f"http://{address}"
     finally:
@@ -133,10 +121,13 @@ def _ready(address: str) -> bool:
         return False
 
 
-def _until(found: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    pytest.fail("it never came")
+def _until(found: Callable[[], Any], what: str) -> Any:
+    """What ``found`` gave once it gave something."""
+    given: list[Any] = []
+
+    def met() -> bool:
+        given[:] = [found()]
+        return bool(given[0])
+
+    wait_until(met, what, 60)
+    return given[0]
