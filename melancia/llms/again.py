@@ -7,17 +7,23 @@ from melancia.errors import ProviderError, ProviderRateLimitError
 
 _LONGEST = 300.0
 
+# By name: the library need not be loaded to hear that another one failed.
+_LOST = {"APIConnectionError", "RemoteProtocolError", "ReadError", "WriteError", "ConnectionResetError"}
+
 
 def passing(error: BaseException) -> bool:
-    """Whether the same request may well be answered later."""
+    """Whether the same request may well be answered later.
+
+    A connection that breaks before an answer is one of them: servers hang up on idle connections of a pool,
+    and a request may be on its way just then.
+    """
     cause = error.__cause__
     if not isinstance(error, ProviderError) or cause is None:
         return False
     status = getattr(cause, "status_code", None)
     if isinstance(status, int):
         return status in (408, 429) or (status >= 500 and status != 501)
-    # By name: the library need not be loaded to hear that another one failed.
-    return any(kind.__name__ == "APIConnectionError" for kind in type(cause).__mro__)
+    return any(kind.__name__ in _LOST for kind in type(cause).__mro__)
 
 
 def pause(state: RetryCallState, first: float) -> float:

@@ -141,7 +141,7 @@ def test_failures_are_told_with_their_reasons_and_an_absent_mlflow_too(
     done = melancia("benchmark", "--limit", "2", data=data, **given)
     assert done.returncode == 0, done.stderr  # the control answered, and the files are there
     assert "  ✅ Sucesso:     0 % (0 de 2)" in done.stdout
-    assert "  ⚠️  2 × " in done.stdout
+    assert "  ⚠️  2 × " in done.stdout, done.stdout
     ranking = done.stdout.partition("🏆 RANKING")[2]
     assert "extractive" in ranking
     assert f"{MODEL} (respondeu 0 de 2)" in ranking  # without a place

@@ -134,6 +134,19 @@ def test_a_busy_server_is_asked_again_after_the_time_that_it_names(
     assert (first.latency_seconds or 9) < 0.4 + (first.retrieval_seconds or 0)
 
 
+def test_a_connection_that_breaks_before_the_answer_loses_no_question(
+    make: Make, begin: Begin, calm: OllamaStandin
+) -> None:
+    calm.faults.set(times=2, drop_connection_after_tokens=0)  # the warm-up, and the first question once
+    runtime = make()
+    chosen = variants(runtime.settings, f"ollama:{LOCAL}")
+    session = begin(runtime, chosen, ASKED[:2])
+    run(session)
+    first, second = of(session, chosen[1])
+    assert (first.success, first.tries) == (True, 2)
+    assert (second.success, second.tries) == (True, 1)
+
+
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(
     make: Make, begin: Begin, calm: OllamaStandin
 ) -> None:

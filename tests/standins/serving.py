@@ -36,6 +36,9 @@ class ThreadServer:
             log_level="critical",
             lifespan="off",
             timeout_graceful_shutdown=0,
+            # The servers that are imitated keep idle connections. uvicorn's 5 s are also httpx's: a client
+            # that asks again after just that long would find its connection closed under its hands.
+            timeout_keep_alive=3600,
         )
         self._name = name
         self._server = _Server(config)
