@@ -24,11 +24,11 @@ def standin(server: OllamaStandin) -> OllamaStandin:
 
 @pytest.fixture
 def client(standin: OllamaStandin) -> Iterator[ollama.Client]:
-    with ollama.Client(standin.url, timeout=5) as connected:
+    with ollama.Client(standin.url, timeout=60) as connected:
         yield connected
 
 
 @pytest.fixture
 def http(standin: OllamaStandin) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=standin.url, timeout=5) as connected:
+    with httpx.Client(base_url=standin.url, timeout=60) as connected:
         yield connected

@@ -17,6 +17,6 @@ def chat_openai(standin: OllamaStandin, **options: Any) -> ChatOpenAI:
         "base_url": standin.openai_url,
         "api_key": "none",
         "max_retries": 0,
-        "timeout": 5,
+        "timeout": 60,
     }
     return ChatOpenAI(**settings | options)

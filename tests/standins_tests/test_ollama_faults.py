@@ -1,5 +1,6 @@
 """Each fault as a client meets it, the switches over HTTP, and the runner."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -7,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,19 @@ def test_slow_first_token_holds_back_the_head_too(standin: OllamaStandin, http: 
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_stall_lasts_until_the_client_leaves(
-    standin: OllamaStandin, http: httpx.Client, stream: bool
-) -> None:
+def test_stall_lasts_until_the_client_leaves(standin: OllamaStandin, stream: bool) -> None:
     standin.faults.set(stall_after_tokens=3)
-    with pytest.raises(httpx.ReadTimeout):
-        http.post("/api/chat", json={"model": MODEL, "messages": QUESTION, "stream": stream}, timeout=0.2)
+    asked = {"model": MODEL, "messages": QUESTION, "stream": stream}
+
+    async def leave() -> None:
+        async with httpx.AsyncClient(base_url=standin.url, timeout=60) as client:
+            asking = asyncio.create_task(client.post("/api/chat", json=asked))
+            # However slowly they come; the silence begins after them.
+            await asyncio.to_thread(standin.wait_for, lambda record: record.tokens_sent == 3)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asking, 0.2)
+
+    asyncio.run(leave())
     record = standin.wait_for(lambda r: r.outcome is not Outcome.PENDING)
     assert record.disconnected
     assert record.tokens_sent == 3
@@ -70,11 +77,11 @@ def test_generation_ends_when_the_client_leaves() -> None:
     backend = _Watched()
     with OllamaStandin(backend) as standin:
         standin.faults.set(stall_after_tokens=1)
-        stream = ollama.Client(standin.url, timeout=5).chat(MODEL, QUESTION, stream=True)
+        stream = ollama.Client(standin.url, timeout=60).chat(MODEL, QUESTION, stream=True)
         next(stream)
         assert not backend.ended.is_set()
         stream.close()  # type: ignore[attr-defined]
-        assert backend.ended.wait(5)
+        assert backend.ended.wait(60)
 
 
 def test_client_that_closes_a_stream_is_noticed(standin: OllamaStandin, client: ollama.Client) -> None:
@@ -154,19 +161,19 @@ def test_pull_disk_full(standin: OllamaStandin, client: ollama.Client) -> None:
     assert caught.value.status_code == 500
 
 
-@pytest.mark.parametrize(("stall", "at_least"), [(True, 1), ("aloud", 4)])
+@pytest.mark.parametrize(("stall", "reports"), [(True, 1), ("aloud", 4)])
 def test_pull_stall_and_then_the_rest(
-    standin: OllamaStandin, http: httpx.Client, stall: Any, at_least: int
+    standin: OllamaStandin, http: httpx.Client, stall: Any, reports: int
 ) -> None:
     standin.faults.set(times=1, pull_stall=stall)
-    asked: dict[str, Any] = {"json": {"model": "qwen2.5:1.5b"}, "timeout": 1.0}
+    asked: dict[str, Any] = {"json": {"model": "qwen2.5:1.5b"}}
     half: list[Any] = []
-    with http.stream("POST", "/api/pull", **asked) as reply, suppress(httpx.ReadTimeout):
+    with http.stream("POST", "/api/pull", **asked) as reply:
         for line in reply.iter_lines():
             half += [json.loads(line)] if '"completed":450000000' in line else []
-            if len(half) == 4:
+            if len(half) == reports:
                 break
-    assert len(half) >= at_least
+    assert len(half) == reports
     assert standin.wait_for(lambda record: record.disconnected)
     # What had come is still there: the second pull begins with it.
     lines = [json.loads(line) for line in http.post("/api/pull", **asked).text.splitlines()]
@@ -219,11 +226,11 @@ def test_wrong_switches_are_refused(standin: OllamaStandin, http: httpx.Client, 
 def test_stops_at_once_in_spite_of_a_stalled_answer() -> None:
     standin = OllamaStandin(Scripted(token_delay=0.001)).start()
     standin.faults.set(stall_after_tokens=1)
-    stream = ollama.Client(standin.url, timeout=5).chat(MODEL, QUESTION, stream=True)
+    stream = ollama.Client(standin.url, timeout=60).chat(MODEL, QUESTION, stream=True)
     next(stream)
     started = time.monotonic()
     standin.stop()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # the answer would never end
     with pytest.raises(httpx.HTTPError):
         list(stream)
     with pytest.raises(ConnectionError):
@@ -251,7 +258,7 @@ def test_runs_as_a_process() -> None:
             assert process.stdout.readline().strip().endswith(port)
             # The line comes just before the socket is open.
             transport = httpx.HTTPTransport(retries=6)
-            with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
+            with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
                 assert {model["name"] for model in http.get("/api/tags").json()["models"]} == {"a:1b", "b:2b"}
                 assert http.post("/_standin/faults", json={"http_500": True}).status_code == 200
         finally:

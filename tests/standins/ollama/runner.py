@@ -55,7 +55,7 @@ class OllamaStandin:
         """The names of the installed models."""
         return [model.name for model in self._state.library.installed()]
 
-    def wait_for(self, predicate: Callable[[RequestRecord], bool], timeout: float = 5.0) -> RequestRecord:
+    def wait_for(self, predicate: Callable[[RequestRecord], bool], timeout: float = 60.0) -> RequestRecord:
         """The first request that satisfies `predicate`, as soon as there is one."""
         return self._state.log.wait_for(predicate, timeout)
 
