@@ -36,7 +36,14 @@ def main() -> None:
         app = create_app(backend, args.models, pull_step_seconds=args.pull_step_seconds)
         print(f"Ollama stand-in ({args.backend}) on http://{args.host}:{args.port}", flush=True)
         uvicorn.run(
-            app, host=args.host, port=args.port, log_level="warning", http="h11", timeout_graceful_shutdown=0
+            app,
+            host=args.host,
+            port=args.port,
+            log_level="warning",
+            http="h11",
+            timeout_graceful_shutdown=0,
+            # As in `tests.standins.serving`: a real Ollama does not hang up on idle connections either.
+            timeout_keep_alive=3600,
         )
 
 
