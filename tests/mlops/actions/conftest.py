@@ -1,10 +1,12 @@
 """A store on either database, settings of one's own, somebody who takes alerts."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from melancia.mlops.actions import webhook
 from melancia.settings import Settings, load_settings
 from melancia.store import Store
 from tests.mlops.actions.receiver import Receiver
@@ -20,8 +22,9 @@ def store(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A running one."""
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A running one, waited for as long as a busy machine may need."""
+    monkeypatch.setattr(webhook, "send", partial(webhook.send, timeout=60))
     with Receiver() as made:
         yield made
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import time_machine
 
 from melancia.errors import InputError, SettingsError
 from melancia.evals.evaluate import Evaluator
@@ -96,25 +97,26 @@ def test_a_webhook_that_is_down_is_tried_again_with_growing_pauses(
     store: Store, settings: Make, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.mode = "500"
-    kept(store, finding(), finding("latency"), finding("cost"))
     actions = Actions(settings(ALERTS, receiver.url), store)
-    assert len(actions.run()) == 1  # it is down: the others are not tried in this round
-    failed = only(store, states=[ActionState.FAILED])
-    assert "HTTP 500" in failed.error
-    assert "chave-secreta" not in failed.error + caplog.text
-    receiver.mode = "ok"
-    receiver.taken.clear()
-    assert len(actions.run()) == 2
-    assert failed.id not in [taken["id"] for taken in receiver.taken]
-    with later(seconds=31):
+    with time_machine.travel(utc_now(), tick=False) as clock:  # no pause ends while a try takes long
+        kept(store, finding(), finding("latency"), finding("cost"))
+        assert len(actions.run()) == 1  # it is down: the others are not tried in this round
+        failed = only(store, states=[ActionState.FAILED])
+        assert "HTTP 500" in failed.error
+        assert "chave-secreta" not in failed.error + caplog.text
+        receiver.mode = "ok"
+        receiver.taken.clear()
+        assert len(actions.run()) == 2
+        assert failed.id not in [taken["id"] for taken in receiver.taken]
+        clock.shift(31)
         receiver.mode = "closed"
         assert [tried.id for tried in actions.run()] == [failed.id]
         assert actions.run() == []
-        with later(seconds=45):
-            assert actions.run() == []  # a minute, this time
-        with later(seconds=61):
-            receiver.mode = "ok"
-            assert [tried.id for tried in actions.run()] == [failed.id]
+        clock.shift(45)
+        assert actions.run() == []  # a minute, this time
+        clock.shift(16)
+        receiver.mode = "ok"
+        assert [tried.id for tried in actions.run()] == [failed.id]
     assert {found.state for found in store.reports.actions()} == {ActionState.DONE}
     assert sorted(taken["figure"] for taken in receiver.taken) == ["cost", "failed", "latency"]
 

@@ -18,7 +18,7 @@ QUICK = Pace(lead=0.1, heartbeat=0.2, actions=0.1)
 
 def until(true: Callable[[], object], what: str) -> None:
     """Wait for it; fail after a while."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline, f"waited for {what}"
         time.sleep(0.05)
