@@ -12,7 +12,7 @@ from melancia.llms.addresses import normalised
 from melancia.llms.catalog import full_name, same_model
 from melancia.llms.ollama import OllamaStatus, is_cloud, ollama_status, pulled_models
 from melancia.llms.placement import measure
-from melancia.llms.pulls import PATIENCE, PullProgress, pull
+from melancia.llms.pulls import PullProgress, pull
 from melancia.llms.select import answering_ollama, configured_ollama
 from melancia.llms.waiting import StoppedError
 from melancia.records import ModelState, ModelStatus, utc_now
@@ -38,13 +38,11 @@ class ModelKeeper:
         settings: Settings,
         store: Store,
         stop: threading.Event | None = None,
-        patience: float = PATIENCE,
     ) -> None:
         self._settings = settings
         self._models = store.models
         self._policies = store.policies
         self._stop = stop or threading.Event()
-        self._patience = patience
         self._busy = threading.Lock()
         self._failures: dict[str, tuple[int, float]] = {}  # how many in a row, and when the next try may be
 
@@ -147,7 +145,7 @@ class ModelKeeper:
         logger.info("model %s: pulling", name)
         teller = _Teller(self._put, name)
         try:
-            pull(self._settings, name, teller.tell, self._stop, self._patience)
+            pull(self._settings, name, teller.tell, self._stop)
         except StoppedError:
             self._put(
                 replace(teller.status, state=ModelState.WAITING, detail="interrompido; continua depois")
