@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from melancia.errors import InteractionNotFoundError
@@ -25,6 +26,7 @@ INTERACTION_TAG = "melancia.interaction_id"
 THUMBS, COMMENT = "thumbs", "comment"
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 _FAILED = (FinishReason.ERROR, FinishReason.TIMEOUT)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger(__name__)
 
@@ -141,9 +143,9 @@ def _send(connection: Connection, interaction: Interaction) -> str:
 
     interaction = masked(interaction)
     client, answer = connection.client, interaction.answer
-    begun = interaction.created_at.timestamp()
-    retrieved = begun + (interaction.retrieval_time or 0.0)
-    ended = max(begun + (answer.total_time or 0.0), retrieved)
+    begun = interaction.created_at
+    retrieved = begun + timedelta(seconds=interaction.retrieval_time or 0.0)
+    ended = max(begun + timedelta(seconds=answer.total_time or 0.0), retrieved)
     answered_by = interaction.exposure or interaction.assignment.variant
     root = client.start_trace(
         "resposta",
@@ -295,5 +297,6 @@ def _withdraw(trace_id: str, assessment_id: str) -> None:
             raise
 
 
-def _ns(seconds: float) -> int:
-    return int(seconds * 1_000_000_000)
+def _ns(moment: datetime) -> int:
+    """Exact: a float of so many seconds is 100 ns off, which may make it the millisecond before."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ def traces(settings: Settings) -> list[Any]:
 
 
 def test_a_trace_holds_question_passages_answer_and_real_times(settings: Settings, store: Store) -> None:
-    done = finished(store, assignment=Assignment(LOCAL, "exp-1", "A"))
+    # As a float of nanoseconds, this instant is one of the millisecond before.
+    begun = datetime(2026, 12, 1, 9, 4, 35, 517_000, tzinfo=UTC)
+    done = finished(store, assignment=Assignment(LOCAL, "exp-1", "A"), created_at=begun)
     report = Exporter(settings, store).run()
     assert (report.traced, report.failed, report.backlog) == (1, 0, 0)
     [trace] = traces(settings)
     assert trace.info.trace_id == store.exports.trace_id(done.id)
-    assert trace.info.request_time == int(done.created_at.timestamp() * 1000)
+    assert trace.info.request_time == 1_796_115_875_517
     assert trace.info.execution_duration == 900
     assert trace.info.token_usage == {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
     wanted = {"policy": "exp-1", "arm": "A", "variant": "ollama:llama3.1:8b", "fell_back": "true"}
