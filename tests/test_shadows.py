@@ -4,15 +4,17 @@ No user is slowed, nothing of a user's is lost, and what nobody saw is nowhere t
 """
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from melancia import shadows
 from melancia.agent.beside import CONVERSATION
@@ -34,11 +36,14 @@ from melancia.records import (
     utc_now,
 )
 from melancia.shadows import Shadows
-from tests.standins.ollama import OllamaStandin
+from tests.standins.ollama import Message, OllamaStandin, Outcome
 from tests.standins.ollama.backends import Scripted
 from tests.two_models import NAMES, QUESTION, A, B, open_two
 
-SHORT, LONG = "Preço e prazo [1].", "palavra " * 40 + "[1]."
+SHORT = "Preço e prazo [1]."
+# 40 s at the server's pace, which nobody waits for: whoever interrupts it may be held up for long.
+WORDS = 2000
+LONG = "palavra " * WORDS + "[1]."
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +95,7 @@ def ask(runtime: Runtime, question: str = QUESTION, **more: Any) -> Interaction:
     return asyncio.run(asking(runtime, question, **more))
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for what another thread does."""
     end = time.monotonic() + seconds
     while not true():
@@ -104,9 +109,10 @@ def of_b(runtime: Runtime) -> list[Interaction]:
     return [runtime.store.get(row.interaction_id) for row in rows if row.arm == "B"]
 
 
-def requests(ollama: OllamaStandin, model: str) -> list[Any]:
+def requests(ollama: OllamaStandin, model: str | None = None) -> list[Any]:
+    """Those for an answer, of one model or of both."""
     found = [one for one in ollama.requests if one.path == "/api/chat"]
-    return [one for one in found if (one.body or {}).get("model") == model]
+    return [one for one in found if model in (None, (one.body or {}).get("model"))]
 
 
 def test_the_other_arm_answers_the_same_question_from_the_same_passages(runtime: Runtime) -> None:
@@ -151,10 +157,11 @@ def test_a_user_who_comes_is_not_slowed_by_a_shadow(runtime: Runtime, ollama: Ol
     ollama.set_script(LONG, model="b:1b")
     ask(runtime)
     until(lambda: any(one.tokens_sent for one in requests(ollama, "b:1b")))
+    ollama.set_script(SHORT, model="b:1b")  # from the next answer on
     bia = ask(runtime, "O que é ACOS?", user="bia")
     first = requests(ollama, "b:1b")[0]
     until(lambda: first.disconnected)
-    assert first.tokens_sent < 40
+    assert first.tokens_sent < WORDS
     assert bia.answer.finish_reason is FinishReason.STOP
     until(lambda: runtime.shadows.counts.answered == 2)
     assert runtime.shadows.counts.interrupted == 1
@@ -175,11 +182,19 @@ def test_a_shadow_never_begins_while_somebody_waits(runtime: Runtime, ollama: Ol
 
         await asyncio.gather(*(later(number) for number in range(12)))
 
+    under_way: list[int] = []
+
+    def said(_messages: Sequence[Message]) -> str:
+        """When a shadow begins, how many users' answers are under way."""
+        under_way.append(sum(one.outcome is Outcome.PENDING for one in requests(ollama, "a:1b")))
+        return SHORT
+
+    ollama.set_script(said, model="b:1b")
     asyncio.run(busy())
-    assert len(requests(ollama, "a:1b")) == 12
-    begun_early = len(requests(ollama, "b:1b"))
-    assert begun_early == 0
     until(lambda: runtime.shadows.counts.answered == 12)
+    # In the order of their coming: after the last user the first shadow may begin before we look.
+    assert [one.body["model"] for one in requests(ollama)[:12]] == ["a:1b"] * 12
+    assert set(under_way) == {0}
     assert {made.user_id for made in of_b(runtime)} == {f"u{number}" for number in range(12)}
 
 
@@ -188,8 +203,9 @@ def test_a_silent_challenger_is_a_failure_of_its_own(runtime: Runtime, ollama: O
     # Time enough for the user's answer however busy the machine is, and little for the silent one.
     hurried = runtime.settings.model_copy(update={"total_timeout": 3.0})
     runtime.shadows._beside._settings = hurried
-    shown = ask(runtime)
-    ollama.faults.set(stall_after_tokens=2, times=1)
+    with runtime.shadows.answering():  # it cannot begin before the fault is there
+        shown = ask(runtime)
+        ollama.faults.set(stall_after_tokens=2, times=1)
     until(lambda: runtime.shadows.counts.answered == 1, 30)
     outcomes = {row.arm: row for row in runtime.store.outcomes.of("sombra")}
     assert (outcomes["A"].failed, outcomes["B"].failed) == (False, True)
@@ -230,8 +246,9 @@ def test_a_question_without_evidence_is_refused_by_both_and_no_model_is_asked(
 def test_it_is_told_what_had_been_said_before(runtime: Runtime, ollama: OllamaStandin) -> None:
     begun(runtime)
     talk = new_id()
-    ask(runtime, conversation=talk)
-    ask(runtime, "E na Amazon?", conversation=talk)
+    with runtime.shadows.answering():  # else the second question may cut short the first one's shadow
+        ask(runtime, conversation=talk)
+        ask(runtime, "E na Amazon?", conversation=talk)
     until(lambda: runtime.shadows.counts.answered == 2)
     first, second = (
         [(one["role"], one["content"]) for one in request.body["messages"][1:]]
@@ -248,11 +265,21 @@ def test_questions_that_find_the_backlog_full_are_dropped_and_counted(
     small = Shadows(
         runtime.settings, runtime.store, runtime.routes.challengers, runtime._beside(None), backlog=2
     )
+    in_hand = threading.Event()
+    whole = small._when_alone
+
+    async def taken(task: Any) -> bool:
+        in_hand.set()
+        return await whole(task)
+
+    small._when_alone = taken  # type: ignore[method-assign]
     small.start()
     runtime.assistant._watcher = small
     try:
         with small.answering():  # somebody waits for the whole time
-            answers = [ask(runtime, user=f"u{number}") for number in range(6)]
+            answers = [ask(runtime, user="u0")]
+            assert in_hand.wait(60)
+            answers += [ask(runtime, user=f"u{number}") for number in range(1, 6)]
             # One is in hand, two wait.
             until(lambda: small.counts.dropped == 3)
         until(lambda: small.counts.answered == 3)
@@ -263,7 +290,15 @@ def test_questions_that_find_the_backlog_full_are_dropped_and_counted(
     assert "dropped" in caplog.text
 
 
-def test_an_arm_that_has_spent_its_day_answers_no_more(runtime: Runtime) -> None:
+@pytest.fixture
+def noon() -> Iterator[datetime]:
+    """It is noon, so that no day ends in the middle of a test."""
+    moment = utc_now().replace(hour=12, minute=0, second=0, microsecond=0)
+    with time_machine.travel(moment):
+        yield moment
+
+
+def test_an_arm_that_has_spent_its_day_answers_no_more(runtime: Runtime, noon: datetime) -> None:
     policy = begun(runtime, guardrails={"daily_spend": 0.5})
     first = ask(runtime)
     until(lambda: runtime.shadows.counts.answered == 1)
@@ -275,7 +310,7 @@ def test_an_arm_that_has_spent_its_day_answers_no_more(runtime: Runtime) -> None
         answer=replace(made.answer, cost=7.0),
     )
     runtime.store.finish(yesterday)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = noon.replace(hour=0)
     assert runtime.store.outcomes.spent("sombra", "B", midnight) == 0.0
     ask(runtime, user="bia")
     until(lambda: runtime.shadows.counts.answered == 2)
