@@ -54,7 +54,13 @@ def connect(settings: Settings) -> Connection:
     try:
         found = client.get_experiment_by_name(settings.mlflow_experiment)
         if found is None:
-            return Connection(client, client.create_experiment(settings.mlflow_experiment))
+            try:
+                return Connection(client, client.create_experiment(settings.mlflow_experiment))
+            except MlflowException:
+                # It may be there by now: a worker begins with several chores at once that look for it.
+                found = client.get_experiment_by_name(settings.mlflow_experiment)
+                if found is None:
+                    raise
     except MlflowException as error:
         where = without_login(settings.mlflow_url)
         raise TrackingError(f"O MLflow não responde em {where}.", REMEDY) from error

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
 from melancia.errors import TrackingError
@@ -187,6 +188,21 @@ def test_without_an_address_it_says_so(tmp_path: Path) -> None:
     settings = load_settings(_env_file=None, data_dir=tmp_path)
     with pytest.raises(TrackingError, match="MLFLOW_TRACKING_URI"):
         connect(settings)
+
+
+def test_an_experiment_that_is_made_at_the_same_moment_is_shared(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, theirs = mlflow.MlflowClient.get_experiment_by_name, list[str]()
+
+    def too_early(client: mlflow.MlflowClient, name: str) -> Any:
+        found = known(client, name)
+        if found is None:
+            theirs.append(client.create_experiment(name))
+        return found
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_experiment_by_name", too_early)
+    assert [connect(settings).experiment_id] == theirs
 
 
 def _die(*_arguments: object) -> None:
