@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +60,22 @@ def test_a_batch_answers_all_at_once_and_its_latency_is_not_compared(
     assert summary.figures["success_rate"] == 1.0
 
 
+def cancelled(session: Session, sending: threading.Event, sent: threading.Event) -> None:
+    """Measure, and be cancelled between ``sending`` and ``sent``."""
+
+    async def measured() -> None:
+        measuring = asyncio.create_task(session.measure(go_on))
+        await asyncio.to_thread(sending.wait, 60)
+        measuring.cancel()
+        await asyncio.sleep(0.1)
+        assert not measuring.done()  # what is being sent is waited for
+        sent.set()
+        await measuring
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(measured())
+
+
 def finishes_without_another_upload(
     runtime: Runtime, evaluator: Evaluator, folder: Path, server: OpenAIBatchStandin
 ) -> None:
@@ -96,22 +111,15 @@ def test_a_run_cancelled_while_its_batch_is_sent_does_not_send_it_again(
 ) -> None:
     runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
     session = begin(runtime, [MINI], ASKED, Options(batch=True))
-    sending, submit = threading.Event(), OpenAIBatch.submit
+    sending, sent, submit = threading.Event(), threading.Event(), OpenAIBatch.submit
 
     def slowly(*given: Any) -> str:
         sending.set()
-        time.sleep(0.3)
+        assert sent.wait(60)
         return submit(*given)
 
-    async def cancelled() -> None:
-        measuring = asyncio.create_task(session.measure(go_on))
-        await asyncio.to_thread(sending.wait)
-        measuring.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await measuring
-
     monkeypatch.setattr(OpenAIBatch, "submit", slowly)
-    asyncio.run(cancelled())
+    cancelled(session, sending, sent)
     session.close()
     finishes_without_another_upload(runtime, evaluator, tmp_path, server)
 
@@ -121,22 +129,15 @@ def test_a_cancelled_run_whose_batch_is_refused_ends_all_the_same(
 ) -> None:
     runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
     session = begin(runtime, [MINI], ASKED, Options(batch=True))
-    sending = threading.Event()
+    sending, sent = threading.Event(), threading.Event()
 
     def refused(*_: Any) -> str:
         sending.set()
-        time.sleep(0.3)
+        assert sent.wait(60)
         raise InputError("O lote foi recusado.")
 
-    async def cancelled() -> None:
-        measuring = asyncio.create_task(session.measure(go_on))
-        await asyncio.to_thread(sending.wait)
-        measuring.cancel()
-        await measuring
-
     monkeypatch.setattr(OpenAIBatch, "submit", refused)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(cancelled())
+    cancelled(session, sending, sent)
     assert session.answers == []
 
 
@@ -172,6 +173,17 @@ def test_a_budget_that_a_batch_may_exceed_sends_nothing(
     assert half > 0
 
 
+class Waiting(Crowd):
+    """Whoever speaks says nothing before something is ``there``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = threading.Event()
+
+    async def gather(self) -> None:
+        await asyncio.to_thread(self.there.wait, 60)
+
+
 def test_a_batch_at_its_server_is_still_reserved_when_a_run_goes_on(
     make: Make,
     begin: Begin,
@@ -186,15 +198,14 @@ def test_a_batch_at_its_server_is_still_reserved_when_a_run_goes_on(
     server.faults.looks_a_state = 1000
     runtime = make(openai_base_url="http://lote.openai.azure.com/v1", openai_api_key="sk-teste")
     other = Variant("huggingface", "Qwen/Qwen3-32B:groq", context_window=None)
-    crowd = Crowd()
-    parts = {"make_model": lambda _variant, _seed: Scripted(crowd=crowd, seconds=0.5)}
+    crowd = Waiting()
+    parts = {"make_model": lambda _variant, _seed: Scripted(crowd=crowd)}
     session = begin(runtime, [MINI, other], ASKED, Options(batch=True, concurrency=1, budget=0.1), **parts)
-    there = False
 
     def watch(step: Step) -> bool:
-        nonlocal there
-        there |= step.variant == MINI
-        return not there  # once the batch is there: the other model has questions left
+        if step.variant == MINI:
+            crowd.there.set()
+        return not crowd.there.is_set()  # once the batch is there: the other model has its questions left
 
     assert run(session, watch) == "interrompido"
     session.close()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -13,9 +14,14 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 
 class Crowd:
-    """Who speaks at once; share one among models that must not."""
+    """Who speaks at once; share one among models that must not.
 
-    def __init__(self) -> None:
+    ``together``: so many wait for each other before they say anything, however slowly they come.
+    """
+
+    def __init__(self, together: int = 1) -> None:
+        self._together = together
+        self._met = asyncio.Event()
         self._lock = threading.Lock()
         self._now = 0
         self.most = 0
@@ -27,11 +33,19 @@ class Crowd:
             self._now += 1
             self.most = max(self.most, self._now)
             self.order.append(name)
+            if self._now >= self._together:
+                self._met.set()
 
     def leave(self) -> None:
         """One less."""
         with self._lock:
             self._now -= 1
+
+    async def gather(self) -> None:
+        """Wait for the others, a minute at most; the very first, a warm-up, has none."""
+        if len(self.order) > 1:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._met.wait(), 60)
 
 
 class Scripted(BaseChatModel):
@@ -76,6 +90,7 @@ class Scripted(BaseChatModel):
         crowd: Crowd = self.crowd or Crowd()
         crowd.enter(self.name or "")
         try:
+            await crowd.gather()
             await asyncio.sleep(self.seconds / 2)
             words = self.say(messages[-1].text).split(" ")
             for place, word in enumerate(words):

@@ -1,8 +1,9 @@
 """The log of requests seen, which a test can read, or wait on, from another thread."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -20,7 +21,9 @@ class Outcome(StrEnum):
 
 @dataclass
 class RequestRecord:
-    """One request. `seen` holds the messages that were left after the prompt was cut to the context."""
+    """One request. `seen` holds the messages that were left after the prompt was cut to the context; `at` is
+    when it came, by `time.monotonic`.
+    """
 
     method: str
     path: str
@@ -29,6 +32,7 @@ class RequestRecord:
     tokens_sent: int = 0
     seen: Sequence[Message] = ()
     outcome: Outcome = Outcome.PENDING
+    at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def disconnected(self) -> bool:
