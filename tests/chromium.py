@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 _ARGUMENTS = [
     "--headless",
@@ -18,6 +18,10 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# Playwright's 5 s say how busy the machine is: browser, server and models share two processors.
+expect.set_options(timeout=60_000)
 
 
 @contextmanager

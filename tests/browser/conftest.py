@@ -90,6 +90,7 @@ def _calm(served: Served) -> Iterator[None]:
     served.ollama.set_script(REPLY)
     yield
     served.ollama.faults.clear()
+    served.ollama.hold(None)
 
 
 # Not for the session: Playwright keeps an event loop running in this thread, and other suites start theirs.

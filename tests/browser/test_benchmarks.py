@@ -11,13 +11,13 @@ from playwright.sync_api import Page, expect
 
 from melancia.experiments import files
 from tests.browser.conftest import NewUser, Served
-from tests.browser.test_jobs import MODEL, called, serving_one
+from tests.browser.test_jobs import A_JOB, MODEL, called, serving_one
 from tests.browser.test_page import violations
 from tests.standins.ollama import OllamaStandin, Scripted
 from tests.ui.benchmarks import NEW, OLD, made, saved
 from tests.ui.test_benchmark_form import UNTOUCHED
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 Shot = Callable[[Page, str], None]
 
@@ -57,20 +57,24 @@ def test_a_benchmark_is_started_watched_and_read(new_user: NewUser, served: Serv
     page.click("#bench-opcoes button")
     choose(page, "#bench-modelos", f"ollama:{MODEL}")
     assert violations(page) == []
+    warming_up = served.ollama.hold(0)
     page.click("#bench-iniciar")
     expect(page.locator("#bench-aviso")).to_contain_text("Benchmark pedido")
     bar = page.get_by_role("progressbar", name="Benchmark rápido, 1 modelo e o controle")
     expect(bar).to_be_visible()
-    expect(page.locator("#bench-abertos")).to_contain_text(
-        re.compile(rf"ollama:{MODEL}: .*\(\d de 6\)"), timeout=60_000
-    )
+    opened_ones = page.locator("#bench-abertos")
+    expect(opened_ones).to_contain_text(f"ollama:{MODEL}: aquecendo", timeout=A_JOB)
+    answering = served.ollama.hold(1)  # or it might end while we look
+    warming_up.release()
+    expect(opened_ones).to_contain_text(re.compile(rf"ollama:{MODEL}: .*\(\d de 6\)"))
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[5-9]\d$"))
     expect(page.locator("#bench-cancelar")).to_be_visible()
     shot(page, "benchmarks-andamento")
     assert violations(page) == []
+    answering.release()
 
     result = page.locator("#bench-resultado")
-    expect(result).to_contain_text("Benchmark rápido", timeout=60_000)
+    expect(result).to_contain_text("Benchmark rápido", timeout=A_JOB)
     expect(bar).to_have_count(0)
     rows = result.locator(".quadro").first.locator("tbody tr")
     expect(rows).to_have_count(2)
@@ -124,10 +128,10 @@ def test_a_cancelled_benchmark_keeps_what_it_has_and_goes_on_later(
     page = opened(new_user)
     page.fill("#bench-limite textarea", "1")
     page.click("#bench-iniciar")
-    expect(page.locator("#bench-abertos")).to_contain_text(f"ollama:{MODEL}: aquecendo", timeout=60_000)
+    expect(page.locator("#bench-abertos")).to_contain_text(f"ollama:{MODEL}: aquecendo", timeout=A_JOB)
     page.click("#bench-cancelar")
     expect(page.locator("#bench-aviso")).to_contain_text("Cancelamento pedido")
-    expect(page.locator("#bench-resultado")).to_contain_text("Parou antes do fim", timeout=60_000)
+    expect(page.locator("#bench-resultado")).to_contain_text("Parou antes do fim", timeout=A_JOB)
     expect(page.locator("#bench-resultado .quadro").first.locator("tbody tr")).to_have_count(1)
     expect(page.locator("#bench-interrompido")).to_contain_text("1 resposta de 2")
     shot(page, "benchmarks-interrompido")
@@ -139,7 +143,7 @@ def test_a_cancelled_benchmark_keeps_what_it_has_and_goes_on_later(
     expect(page.locator("#bench-abertos")).to_contain_text("continuação")
     expect(page.locator("#bench-retomada")).to_be_hidden()
     rows = page.locator("#bench-resultado .quadro").first.locator("tbody tr")
-    expect(rows).to_have_count(2, timeout=60_000)
+    expect(rows).to_have_count(2, timeout=A_JOB)
     expect(page.locator("#bench-resultado")).not_to_contain_text("Parou antes do fim")
     expect(page.locator("#bench-retomada")).to_be_hidden()
 

@@ -46,7 +46,7 @@ def opened(new_user: NewUser, *size: int, dark: bool = False) -> Page:
 def drawn(page: Page) -> None:
     """Wait until both charts are there."""
     for chart in ("#exp-grafico", "#exp-outras"):
-        expect(page.locator(f"{chart} .js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+        expect(page.locator(f"{chart} .js-plotly-plot .main-svg").first).to_be_visible()
 
 
 def test_an_experiment_is_created_on_the_page(new_user: NewUser, served: Served, shot: Shot) -> None:

@@ -54,7 +54,7 @@ def opened(new_user: NewUser, *size: int, dark: bool = False) -> Page:
 
 def drawn(page: Page) -> None:
     """Wait until the trend is there."""
-    expect(page.locator("#saude-grafico .js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#saude-grafico .js-plotly-plot .main-svg").first).to_be_visible()
 
 
 def test_before_the_first_report_it_says_how_to_get_one(
@@ -139,7 +139,7 @@ def test_evidently_s_document_is_drawn_in_a_frame_that_reaches_nothing(
     assert not [one for one in asked if DOCUMENT in one.url], "read although nobody opened it"
     page.click("#saude-documento > button")
     frame = page.frame_locator("#saude-moldura iframe")
-    expect(frame.get_by_text("latency").first).to_be_visible(timeout=60_000)
+    expect(frame.get_by_text("latency").first).to_be_visible()
     expect(frame.get_by_text(re.compile("Dataset Drift is", re.I)).first).to_be_visible()
     page.wait_for_timeout(500)
     shot(page, "saude-documento")
@@ -159,7 +159,7 @@ def test_evidently_s_document_is_drawn_in_a_frame_that_reaches_nothing(
     assert violations(page) == []
     with page.context.expect_page() as other:
         page.get_by_role("link", name="Abrir em outra aba").click()
-    expect(other.value.get_by_text("latency").first).to_be_visible(timeout=60_000)
+    expect(other.value.get_by_text("latency").first).to_be_visible()
     assert other.value.evaluate("window.origin") == "null"
 
 

@@ -81,14 +81,14 @@ def test_a_model_that_is_being_pulled_is_told_of_and_replaced_until_it_is_there(
     served.ollama.faults.set(times=1, pull_disk_full=True)
     again = ModelKeeper(served.runtime.settings, served.runtime.store)
     elsewhere(again.pull_missing)
-    expect(page.locator(state)).to_contain_text("não tem espaço", timeout=20_000)
+    expect(page.locator(state)).to_contain_text("não tem espaço")
     expect(page.locator(state)).to_contain_text("docker system df")
     shot(page, "disco-cheio")
 
     again._failures.clear()
     assert elsewhere(again.pull_missing) == (MODEL,)
     # The page looks again by itself, without being loaded anew.
-    expect(page.locator(state)).to_contain_text(f"Quem responde agora: ollama:{MODEL}", timeout=20_000)
+    expect(page.locator(state)).to_contain_text(f"Quem responde agora: ollama:{MODEL}")
     expect(page.locator(state)).not_to_contain_text("Até lá")
     ask(page, QUESTION)
     answered(page, 2)
@@ -112,4 +112,4 @@ def test_a_page_opened_before_the_worker_began_hears_of_it(new_user: NewUser, se
     page = new_user()
     expect(page.locator("#estado")).to_contain_text("Quem responde agora")
     models.put(ModelStatus(MODEL, detail="na fila"))
-    expect(page.locator("#estado")).to_contain_text("⏳ llama3.1:8b: na fila.", timeout=20_000)
+    expect(page.locator("#estado")).to_contain_text("⏳ llama3.1:8b: na fila.")

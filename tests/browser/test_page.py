@@ -1,12 +1,15 @@
 """The page in real Chromium: ask, watch, open a source, rate, reload; two users; phone; accessibility."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from melancia.ui.render import WAITING
 from tests.browser.conftest import NewUser, Served
 
 pytestmark = pytest.mark.browser
@@ -30,7 +33,7 @@ def answered(page: Page, count: int = 1) -> None:
 def test_ask_watch_open_a_source_rate_comment_reload(new_user: NewUser, served: Served, shot: Shot) -> None:
     page = new_user()
     shot(page, "inicio")
-    served.ollama.faults.set(times=1, slow_first_token=1.0)
+    held = served.ollama.hold(0)
     lengths: list[int] = []
     page.expose_function("saw", lambda length: lengths.append(length))  # noqa: PLW0108 (Playwright tags it)
     page.evaluate(
@@ -42,6 +45,11 @@ def test_ask_watch_open_a_source_rate_comment_reload(new_user: NewUser, served: 
     )
     ask(page)
     expect(page.locator("#chat [data-testid=user]")).to_contain_text(QUESTION)
+    growing = page.locator("#chat [data-testid=bot]")
+    expect(growing).to_contain_text(WAITING)
+    held.tokens = 4
+    expect(growing).to_contain_text("A buy box do")
+    held.release()
     answered(page)
     assert len(set(lengths)) >= 3, "the answer did not grow on the page"
     expect(page.locator("#chat .autoria")).to_contain_text("ollama:llama3.2:3b")
@@ -75,7 +83,8 @@ def test_a_thumb_stays_through_the_next_question_and_can_be_changed(
     page = new_user()
     ask(page)
     answered(page)
-    page.get_by_title("Gostei", exact=True).click()
+    with told(page):
+        page.get_by_title("Gostei", exact=True).click()
     expect(page.locator("#comentario")).to_be_hidden()
     expect(page.get_by_title("Gostei (marcado)", exact=True)).to_have_count(1)
     ask(page, "E no catálogo, como isso funciona?")
@@ -88,7 +97,8 @@ def test_a_thumb_stays_through_the_next_question_and_can_be_changed(
     expect(page.locator("#comentario")).to_be_hidden()
     thumbs = [row["thumb"] for row in served.runtime.store.export_feedback() if row["comment"] is None]
     assert thumbs == [-1]
-    page.get_by_title("Não gostei (marcado)", exact=True).click()
+    with told(page):
+        page.get_by_title("Não gostei (marcado)", exact=True).click()
     expect(page.get_by_title("Não gostei (marcado)", exact=True)).to_have_count(0)
     page.reload()
     expect(page.locator("#chat .autoria")).to_have_count(2)
@@ -199,7 +209,21 @@ def test_axe_finds_no_serious_violation(new_user: NewUser, shot: Shot, dark: boo
     assert violations(page) == []
 
 
+@contextmanager
+def told(page: Page) -> Iterator[None]:
+    """What is pressed shows at once, and is kept when the server has answered: wait for that, too."""
+    with page.expect_response(re.compile("/gradio_api/run/")):
+        yield
+
+
 def violations(page: Page) -> list[tuple[str, Any]]:
+    """What axe finds, of what matters, once nothing moves: it measures the colours of just then."""
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+             .filter(one => one.playState === 'running')
+             .filter(one => one.effect.getComputedTiming().endTime !== Infinity)
+             .map(one => one.finished))"""
+    )
     found = Axe().run(page).response["violations"]
     return [
         (

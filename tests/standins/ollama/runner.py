@@ -8,7 +8,7 @@ from tests.standins.ollama.backends import Backend, Script, Scripted
 from tests.standins.ollama.faults import Faults
 from tests.standins.ollama.records import RequestRecord
 from tests.standins.ollama.server import create_app
-from tests.standins.ollama.state import State
+from tests.standins.ollama.state import Hold, State
 from tests.standins.serving import ThreadServer
 
 
@@ -59,6 +59,14 @@ class OllamaStandin:
         """The first request that satisfies `predicate`, as soon as there is one."""
         return self._state.log.wait_for(predicate, timeout)
 
+    def hold(self, tokens: int | None) -> Hold:
+        """From now on, answers stop after so many tokens until the test, which has looked, lets them go on.
+
+        An answer obeys the hold under which it was asked for. None: nothing is held.
+        """
+        self._state.hold = Hold(tokens)
+        return self._state.hold
+
     def set_script(self, script: Script, model: str | None = None) -> None:
         """Change what the scripted model answers: to everybody, or under one model name."""
         if not isinstance(self.backend, Scripted):
@@ -66,8 +74,9 @@ class OllamaStandin:
         self.backend.set_script(script, model)
 
     def reset(self) -> None:
-        """No faults, an empty log and the default script: for fixtures that share one server."""
+        """No faults, nothing held, an empty log, the default script: for fixtures that share one server."""
         self.faults.clear()
+        self.hold(None)
         self._state.log.clear()
         if isinstance(self.backend, Scripted):
             self.backend.set_script(Scripted().script)

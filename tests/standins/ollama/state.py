@@ -20,6 +20,22 @@ from tests.standins.ollama.wire import ApiError, Drop, get, not_found, option_in
 TOKENS_BEFORE_ERROR = 2
 
 
+class Hold:
+    """Answers that began under it say no more than ``tokens`` tokens, until that is raised or None."""
+
+    def __init__(self, tokens: int | None) -> None:
+        self.tokens = tokens
+
+    def release(self) -> None:
+        """Let them go on to their ends."""
+        self.tokens = None
+
+    async def passed(self, sent: int) -> None:
+        """Wait until another token than the ``sent`` ones, or the end, may follow."""
+        while self.tokens is not None and sent >= self.tokens:  # noqa: ASYNC110  told from another thread
+            await asyncio.sleep(0.02)
+
+
 @dataclass
 class State:
     """The server's state; one per app."""
@@ -28,6 +44,7 @@ class State:
     library: Library
     faults: Faults = field(default_factory=Faults)
     log: RequestLog = field(default_factory=RequestLog)
+    hold: Hold = field(default_factory=lambda: Hold(None))
     default_num_ctx: int = 4096
     pull_step_seconds: float = 0.0
     partial: dict[str, int] = field(default_factory=dict)
@@ -93,6 +110,7 @@ class Generation:
         self._record = record_of(request)
         self._name = name
         self.faults = self._state.faults.take(GENERATION)
+        self._hold = self._state.hold
         admit(self.faults, name)
 
     def find(self) -> Model:
@@ -158,6 +176,7 @@ class Generation:
         stream = self._state.backend.stream(call)
         try:
             async for event in stream:
+                await self._hold.passed(sent)
                 await self._strike(sent, last=isinstance(event, Finish))
                 if sent == 0:
                     first = time.perf_counter_ns()
