@@ -2,24 +2,23 @@
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from melancia.errors import TrackingError
-from melancia.mlops.client import connect
 from melancia.mlops.drift import tracking
 from melancia.mlops.drift.summary import page
+from melancia.mlops.missed import Missed, job_of
 from melancia.records import DriftReport, utc_now
 from melancia.settings import Settings
 from melancia.store import Store
 
 _RECENT = timedelta(days=14)  # what is older was left out by choice, or belongs to no MLflow
 _SETTLED = timedelta(minutes=5)  # after which its own process has told, or given up
-_LOOKS = 20  # reports of one round
 _NOTE = "Sem registro no MLflow"
 
 logger = logging.getLogger(__name__)
@@ -51,8 +50,7 @@ class MissedReports:
     def __init__(self, settings: Settings, store: Store, stop: Callable[[], bool]) -> None:
         self._settings = settings
         self._store = store
-        self._stop = stop
-        self._failed: Counter[str] = Counter()
+        self._missed = Missed(settings, stop)
 
     def record(self) -> int:
         """Look at some of them; how many were recorded. One that fails does not keep the others.
@@ -61,38 +59,20 @@ class MissedReports:
         """
         now = utc_now()
         wanted = self._store.reports.without_run(now - _RECENT, now - _SETTLED)
-        wanted = sorted(wanted, key=lambda report: self._failed[report.id])[:_LOOKS]
-        if wanted:
-            connect(self._settings)  # an MLflow that is away is noticed once, not at each of them
-        count, problem = 0, None
-        for report in wanted:
-            if self._stop():
-                break
-            try:
-                self._one(report)
-                count += 1
-            except TrackingError as error:
-                problem = error
-                self._failed[report.id] += 1
-        if problem is not None:
-            raise problem
-        return count
+        return self._missed.record({report.id: partial(self._one, report) for report in wanted})
 
-    def _one(self, report: DriftReport) -> None:
+    def _one(self, report: DriftReport) -> bool:
         folder = self._settings.drift_dir
         report = replace(report, notes=tuple(one for one in report.notes if not one.startswith(_NOTE)))
         kept = _read(folder, report.id)
         documents = tracking.Documents(_page(folder, report), kept.data, {})
-        settings = self._settings.model_copy(update={"job_id": self._job(report.id)})
+        job = job_of(self._store, "drift", "report", report.id)
+        settings = self._settings.model_copy(update={"job_id": job})
         recorded = tracking.record(settings, report, documents, kept.params)
         self._store.reports.set_run(report.id, recorded.run_id, report.notes)
         _path(folder, report.id).unlink(missing_ok=True)
         logger.info("told MLflow of drift report %s, which it had missed", report.id)
-
-    def _job(self, report_id: str) -> str | None:
-        """The job that made it, if one did."""
-        jobs = self._store.jobs.list(200, name="drift")
-        return next((job.id for job in jobs if (job.result or {}).get("report") == report_id), None)
+        return True
 
 
 def _path(folder: Path, report_id: str) -> Path:
