@@ -3,10 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 from melancia.agent.router import taking_part
-from melancia.llms.catalog import same_model
+from melancia.llms.catalog import among, each_once
+from melancia.llms.select import configured_ollama
 from melancia.records import Arm, ModelState, ModelStatus, Policy, PolicyMode, PolicyState
+from melancia.settings import Settings
 
 _OLLAMA = "ollama"
+
+
+def wanted(settings: Settings, policies: Iterable[Policy]) -> tuple[str, ...]:
+    """The models of Ollama that ``settings`` name, then those that ``policies`` need, each once.
+
+    Raises SettingsError.
+    """
+    return each_once((*configured_ollama(settings), *needed(policies)))
 
 
 def needed(policies: Iterable[Policy]) -> tuple[str, ...]:
@@ -35,13 +45,9 @@ def awaited(policy: Policy, statuses: Sequence[ModelStatus], *, pulled: bool) ->
     return [
         model
         for model in dict.fromkeys(_models(taking_part(policy)))
-        if _among(model, missing) or (pulled and not _among(model, told))
+        if among(model, missing) or (pulled and not among(model, told))
     ]
 
 
 def _models(arms: Iterable[Arm]) -> list[str]:
     return [arm.variant.model for arm in arms if arm.variant.provider == _OLLAMA]
-
-
-def _among(model: str, names: Iterable[str]) -> bool:
-    return any(same_model(model, name) for name in names)

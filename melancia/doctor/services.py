@@ -6,13 +6,12 @@ from pathlib import Path
 
 import httpx
 
-from melancia.agent.arm_models import needed
+from melancia.agent.arm_models import wanted
 from melancia.doctor.findings import Finding
 from melancia.llms.addresses import is_own
 from melancia.llms.catalog import same_model
 from melancia.llms.ollama import ON_GPU, OllamaStatus
-from melancia.llms.select import configured_ollama
-from melancia.records import ModelState, ModelStatus
+from melancia.records import ModelState, ModelStatus, Policy
 from melancia.settings import Settings
 from melancia.store import Store
 from melancia.telemetry.secrets import without_login
@@ -24,8 +23,8 @@ _TIMEOUT = httpx.Timeout(3.0, connect=1.0)
 
 def models(settings: Settings, ollama: OllamaStatus) -> Iterator[Finding]:
     """A finding for each model that settings and experiments name. Raises SettingsError, StoreError."""
-    statuses, of_arms = _kept(settings)
-    names = dict.fromkeys((*configured_ollama(settings), *of_arms))
+    statuses, policies = _kept(settings)
+    names = wanted(settings, policies)
     if not names:
         yield Finding(_MODELS, "ok", "nenhum configurado (MELANCIA_VARIANT, MELANCIA_FALLBACKS)")
         return
@@ -109,12 +108,12 @@ def _missing(name: str, known: ModelStatus | None) -> Finding:
     return Finding(_MODELS, "warning", f"{name}: não baixado. {said}", by_hand)
 
 
-def _kept(settings: Settings) -> tuple[Sequence[ModelStatus], Sequence[str]]:
-    """The models that the worker told of, and those of experiments' arms."""
+def _kept(settings: Settings) -> tuple[Sequence[ModelStatus], Sequence[Policy]]:
+    """The models that the worker told of, and the experiments."""
     if not store_exists(settings):
         return (), ()
     with closing(Store.open(settings.store_url)) as store:
-        return store.models.list(), needed(store.policies.list())
+        return store.models.list(), store.policies.list()
 
 
 def _outbox(settings: Settings) -> tuple[int, str]:

@@ -97,6 +97,19 @@ def same_model(one: str, other: str) -> bool:
     return full_name(one).lower() == full_name(other).lower()
 
 
+def among(name: str, names: Iterable[str]) -> bool:
+    """Whether one of ``names`` means the same model of Ollama as ``name``."""
+    return any(same_model(name, other) for other in names)
+
+
+def each_once(names: Iterable[str]) -> tuple[str, ...]:
+    """``names`` of models of Ollama in order, each model by its first one."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(full_name(name).lower(), name)
+    return tuple(found.values())
+
+
 def memory_problem(card: ModelCard, settings: Settings) -> Availability | None:
     """What is missing when the model does not fit this machine's RAM; None when it fits or runs elsewhere."""
     if card.provider != "ollama" or is_cloud(card.model) or not is_loopback(settings.ollama_base_url):

@@ -2,7 +2,7 @@
 
 from melancia.agent.arm_models import needed
 from melancia.errors import InputError, ProviderError
-from melancia.llms.catalog import same_model
+from melancia.llms.catalog import among
 from melancia.llms.keys import address_of, required_key
 from melancia.llms.ollama import pulled_models
 from melancia.llms.select import EXTRACTIVE
@@ -44,11 +44,7 @@ def _of_ollama(models: tuple[str, ...], settings: Settings) -> list[str]:
             f"O Ollama não responde. Inicie-o com `ollama serve` ou corrija OLLAMA_BASE_URL no .env. {until}"
         ]
     there = [model.name for model in server.models]
-    return [
-        _to_come(name, pulled=settings.has_worker)
-        for name in models
-        if not any(same_model(name, other) for other in there)
-    ]
+    return [_to_come(name, pulled=settings.has_worker) for name in models if not among(name, there)]
 
 
 def _to_come(name: str, *, pulled: bool) -> str:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from melancia.agent.arm_models import needed
+from melancia.agent.arm_models import needed, wanted
 from melancia.errors import ProviderError, ProviderUnavailableError, StoreError
 from melancia.llms.addresses import normalised
-from melancia.llms.catalog import full_name, same_model
+from melancia.llms.catalog import among, each_once, full_name
 from melancia.llms.ollama import OllamaStatus, is_cloud, ollama_status, pulled_models
 from melancia.llms.placement import measure
 from melancia.llms.pulls import PullProgress, pull
-from melancia.llms.select import answering_ollama, configured_ollama
+from melancia.llms.select import answering_ollama
 from melancia.llms.waiting import StoppedError
 from melancia.records import ModelState, ModelStatus, utc_now
 from melancia.settings import Settings
@@ -50,7 +50,7 @@ class ModelKeeper:
         """The models of Ollama that the settings name, then those of the arms of experiments that have not
         ended. Raises SettingsError, StoreError.
         """
-        return _each_once((*configured_ollama(self._settings), *needed(self._policies.list())))
+        return wanted(self._settings, self._policies.list())
 
     def pull_missing(self) -> tuple[str, ...]:
         """Pull what the server lacks, and forget what is wanted no more; the models that became ready.
@@ -100,16 +100,12 @@ class ModelKeeper:
             measured: list[ModelStatus] = []
             # Who answers comes last, so that it is the one that stays in memory.
             answering = (*answering_ollama(self._settings), *needed(self._policies.list()))
-            for name in reversed(_each_once(answering)):
+            for name in reversed(each_once(answering)):
                 known = self._models.get(name)
                 if known is None or known.state is not ModelState.READY or is_cloud(name):
                     continue
                 loaded = [model.name for model in server.running]
-                if (
-                    known.gpu_share is not None
-                    and loaded
-                    and not any(same_model(name, other) for other in loaded)
-                ):
+                if known.gpu_share is not None and loaded and not among(name, loaded):
                     continue
                 if self._stop.is_set():
                     break
@@ -201,14 +197,6 @@ class ModelKeeper:
 
     def _put(self, status: ModelStatus) -> None:
         self._models.put(replace(status, updated_at=utc_now()))
-
-
-def _each_once(names: Sequence[str]) -> tuple[str, ...]:
-    """Whoever names a model: the tag may be left out, and case does not matter."""
-    found: dict[str, str] = {}
-    for name in names:
-        found.setdefault(full_name(name).lower(), name)
-    return tuple(found.values())
 
 
 class _Teller:

@@ -8,7 +8,7 @@ from typing import Protocol
 from melancia.app import Runtime
 from melancia.errors import InputError, ProviderError
 from melancia.llms.capabilities import capabilities
-from melancia.llms.catalog import same_model
+from melancia.llms.catalog import among
 from melancia.llms.keys import required_key
 from melancia.llms.sharing import own_server
 from melancia.records import ModelState, PolicyMode, Variant
@@ -71,7 +71,7 @@ def _present(variants: Sequence[Variant], missing: Sequence[str], settings: Sett
 
 def _can_answer(variant: Variant, missing: Sequence[str], settings: Settings) -> bool:
     if variant.provider == "ollama":
-        return not any(same_model(variant.model, name) for name in missing)
+        return not among(variant.model, missing)
     if not capabilities(variant.provider, variant.model).needs_key:
         return True
     try:

@@ -6,7 +6,7 @@ Plain functions from the worker's rows to Markdown; without rows (no worker) the
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from melancia.llms.catalog import same_model
+from melancia.llms.catalog import among, same_model
 from melancia.llms.ollama import ON_GPU
 from melancia.llms.select import answering_ollama, configured_ollama
 from melancia.records import ModelState, ModelStatus, Variant, utc_now
@@ -37,7 +37,7 @@ def who_answers(chain: Sequence[Variant], statuses: Iterable[ModelStatus]) -> Va
     """The first of ``chain`` whose model is not known to be missing; its last one always answers."""
     missing = [status.model for status in statuses if status.state is not ModelState.READY]
     for variant in chain[:-1]:
-        if variant.provider != "ollama" or not any(same_model(variant.model, name) for name in missing):
+        if variant.provider != "ollama" or not among(variant.model, missing):
             return variant
     return chain[-1]
 
