@@ -95,8 +95,15 @@ class ErasureStore:
                 counted[place] = counted.get(place, 0) + count
             after = replace(before, removed=counted, waiting=left)
             if after.done:  # nothing is left that names what was erased
-                after = replace(after, interactions=(), traces=(), lost=(), reports=(), running=())
-                after = replace(after, running_until=None)
+                after = replace(
+                    after,
+                    interactions=(),
+                    traces=(),
+                    lost=(),
+                    reports=(),
+                    running=(),
+                    running_until=None,
+                )
             values = {"content": _content(after), "state": "done" if after.done else "pending"}
             connection.execute(erasures.update().where(erasures.c.id == erasure_id).values(values))
 

@@ -91,11 +91,12 @@ def _traces(settings: Settings, erasure: Erasure) -> tuple[Mapping[str, int], st
     # Whoever has no MLflow tells it of no answer that ends now.
     told = settings.mlflow_url or erasure.traces or erasure.lost
     count = traces.erase(settings, erasure.traces, [*erasure.lost, *erasure.running]) if told else 0
+    found = {"traces": count} if count else {}
     if _may_come_back(erasure):
-        return {"traces": count} if count else {}, _BEING_WRITTEN
+        return found, _BEING_WRITTEN
     if erasure.lost and utc_now() < erasure.created_at + _UNDER_WAY:
-        return {"traces": count} if count else {}, "Um traço estava a caminho: confere de novo em um minuto."
-    return {"traces": count} if count else {}, ""
+        return found, "Um traço estava a caminho: confere de novo em um minuto."
+    return found, ""
 
 
 def _may_come_back(erasure: Erasure) -> bool:
