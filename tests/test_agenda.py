@@ -21,7 +21,8 @@ from melancia.store.schedule import RunState
 from melancia.store.tables import schedule_runs
 from melancia.worker import Pace, Worker
 from tests.jobs.helpers import fake_package
-from tests.worker_process import Start, environment, once, until
+from tests.waiting import until
+from tests.worker_process import Start, environment, once
 
 EVERY_MINUTE = "* * * * *"
 QUICK = Pace(lead=0.2, heartbeat=5, schedule=0.2, guard=60, score=60, arena=60, pulls=60)

@@ -10,7 +10,7 @@ import time_machine
 from melancia.records import utc_now
 from melancia.worker import clockwork
 from melancia.worker.clockwork import Clockwork
-from tests.worker_process import until
+from tests.waiting import until
 
 
 @pytest.fixture

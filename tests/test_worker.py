@@ -28,7 +28,8 @@ from tests.ports import free_port
 from tests.postgres import create_database
 from tests.standins.ollama import OllamaStandin
 from tests.store.samples import answered, question
-from tests.worker_process import Start, environment, once, until
+from tests.waiting import until
+from tests.worker_process import Start, environment, once
 
 MODEL = "llama3.2:3b"
 QUICK = Pace(export=0.2, pulls=0.3, placement=600, settle=0.2, lead=0.2, heartbeat=0.2)

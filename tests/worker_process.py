@@ -3,12 +3,8 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,16 +20,6 @@ def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": "",  # MLflow's client leaves its address in our own environment
         **more,
     }
-
-
-def until(true: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """Wait for it; what it gave."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"never happened: {what}")
 
 
 class Process:

@@ -1,20 +1,18 @@
 """A served application and a real Chromium. Without Chromium these tests are skipped, but never in CI."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from melancia.api import create_app
 from melancia.app import Runtime
 from melancia.settings import load_settings
 from tests.chromium import launched
+from tests.jobs import helpers
 from tests.ports import free_port
 from tests.standins.ollama import OllamaStandin
 
@@ -61,17 +59,8 @@ def serving(folder: Path, ollama: OllamaStandin, **changes: Any) -> Iterator[Ser
     runtime = Runtime.open(settings)
     runtime.index.ensure_ingested()
     runtime.index.compute_vectors()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=settings.port, log_level="warning")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield Served(f"http://127.0.0.1:{settings.port}", runtime, ollama)
-    server.should_exit = True
-    thread.join(timeout=20)
+    with helpers.served(create_app(runtime), settings.port) as url:
+        yield Served(url, runtime, ollama)
     runtime.close()
 
 

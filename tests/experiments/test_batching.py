@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,16 @@ def test_a_batch_answers_all_at_once_and_its_latency_is_not_compared(
     assert summary.figures["success_rate"] == 1.0
 
 
-def cancelled(session: Session, sending: threading.Event, sent: threading.Event) -> None:
-    """Measure, and be cancelled between ``sending`` and ``sent``."""
+def cancelled_while_it_is_sent(
+    session: Session, monkeypatch: pytest.MonkeyPatch, submit: Callable[..., str]
+) -> None:
+    """Measure, and be cancelled while ``submit`` sends the batch."""
+    sending, sent = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> str:
+        sending.set()
+        assert sent.wait(60)
+        return submit(*given)
 
     async def measured() -> None:
         measuring = asyncio.create_task(session.measure(go_on))
@@ -72,6 +80,7 @@ def cancelled(session: Session, sending: threading.Event, sent: threading.Event)
         sent.set()
         await measuring
 
+    monkeypatch.setattr(OpenAIBatch, "submit", slowly)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(measured())
 
@@ -111,15 +120,7 @@ def test_a_run_cancelled_while_its_batch_is_sent_does_not_send_it_again(
 ) -> None:
     runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
     session = begin(runtime, [MINI], ASKED, Options(batch=True))
-    sending, sent, submit = threading.Event(), threading.Event(), OpenAIBatch.submit
-
-    def slowly(*given: Any) -> str:
-        sending.set()
-        assert sent.wait(60)
-        return submit(*given)
-
-    monkeypatch.setattr(OpenAIBatch, "submit", slowly)
-    cancelled(session, sending, sent)
+    cancelled_while_it_is_sent(session, monkeypatch, OpenAIBatch.submit)
     session.close()
     finishes_without_another_upload(runtime, evaluator, tmp_path, server)
 
@@ -129,15 +130,11 @@ def test_a_cancelled_run_whose_batch_is_refused_ends_all_the_same(
 ) -> None:
     runtime = make(openai_base_url=server.url, openai_api_key="sk-teste")
     session = begin(runtime, [MINI], ASKED, Options(batch=True))
-    sending, sent = threading.Event(), threading.Event()
 
     def refused(*_: Any) -> str:
-        sending.set()
-        assert sent.wait(60)
         raise InputError("O lote foi recusado.")
 
-    monkeypatch.setattr(OpenAIBatch, "submit", refused)
-    cancelled(session, sending, sent)
+    cancelled_while_it_is_sent(session, monkeypatch, refused)
     assert session.answers == []
 
 

@@ -21,7 +21,8 @@ from melancia.settings import Settings
 from melancia.store import Store
 from melancia.store.jobs import LOG_TAIL_CHARS
 from tests.jobs.fake_main import CHATTY, FAIL, LEAVES_CHILD, MEMORY, SLEEP, STUBBORN
-from tests.jobs.helpers import wait_for_log, wait_for_state, wait_until
+from tests.jobs.helpers import wait_for_log, wait_for_state
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 # A page that is there until somebody kills it. What it starts is the fake; itself is real.
@@ -164,7 +165,7 @@ def test_what_a_job_leaves_behind_is_ended(jobs: LocalJobs, store: Store) -> Non
         store, jobs.submit("benchmark", {"limit": LEAVES_CHILD}, "ana").id, JobState.SUCCEEDED
     )
     child = int(done.log_tail.partition("filha ")[2].split()[0])
-    wait_until(lambda: gone(child), "the end of the grandchild")
+    until(lambda: gone(child), "the end of the grandchild")
 
 
 def test_closing_the_page_ends_its_jobs_and_says_so(settings: Settings, store: Store) -> None:

@@ -15,8 +15,9 @@ from melancia.records import Job, JobState
 from melancia.settings import LauncherSettings, Settings
 from melancia.store.jobs import LOG_TAIL_CHARS
 from tests.jobs.fake_main import CHATTY, FAIL, LOOK, MEMORY, SLEEP, STUBBORN
-from tests.jobs.helpers import wait_for_log, wait_for_state, wait_until
+from tests.jobs.helpers import wait_for_log, wait_for_state
 from tests.launcher.conftest import Place, Rig
+from tests.waiting import until
 
 pytestmark = pytest.mark.docker
 NOWHERE = "unix:///nenhum/docker.sock"
@@ -36,7 +37,7 @@ def test_a_job_runs_to_its_end(rig: Rig) -> None:
     assert (done.exit_code, done.error, done.progress) == (0, "", 1.0)
     assert f'["benchmark", "--mode", "quick"] {job.id} /data' in done.log_tail
     assert len(done.handle) == 64
-    wait_until(lambda: rig.all_containers() == [], "the removal of the container")
+    until(lambda: rig.all_containers() == [], "the removal of the container")
 
 
 def test_what_was_asked_is_in_force_for_the_engine(
@@ -155,7 +156,7 @@ def test_a_running_job_is_cancelled(rig: Rig) -> None:
     rig.store.jobs.request_cancel(job.id)
     done = wait_for_state(rig.store, job.id, JobState.CANCELLED, seconds=8)  # it obeys: no need for force
     assert (done.exit_code, done.error) == (143, "")
-    wait_until(lambda: rig.container(job) is None, "the removal of the container")
+    until(lambda: rig.container(job) is None, "the removal of the container")
 
 
 def test_one_that_does_not_obey_is_killed(rig: Rig) -> None:
@@ -238,7 +239,7 @@ def test_a_job_that_is_not_started_in_time_is_given_up(rig: Rig) -> None:
         dispatcher.start()
         done = wait_for_state(rig.store, job.id, JobState.FAILED)
     assert done.error == "não começou em 2 s: o Docker falhou: nada"
-    wait_until(lambda: rig.container(job) is None, "the removal of the container")
+    until(lambda: rig.container(job) is None, "the removal of the container")
 
 
 def test_two_launchers_at_once_make_one_container(rig: Rig) -> None:
@@ -311,8 +312,8 @@ def test_an_engine_that_is_away_delays_and_loses_nothing(
     job = rig.queue()
     dispatcher.start()
     try:
-        wait_until(lambda: "não responde" in caplog.text, "the warning")
-        wait_until(lambda: dispatcher.alive, "the loop")
+        until(lambda: "não responde" in caplog.text, "the warning")
+        until(lambda: dispatcher.alive, "the loop")
         assert rig.store.jobs.get(job.id).state is JobState.QUEUED
         socket.symlink_to("/var/run/docker.sock")
         wait_for_state(rig.store, job.id, JobState.SUCCEEDED)
@@ -329,10 +330,10 @@ def test_the_store_failing_in_between_delays_and_loses_nothing(rig: Rig) -> None
     job = rig.queue()
     with patch.object(type(rig.store.jobs), "finish", side_effect=StoreError("fora do ar", "")) as failed:
         dispatcher.start()
-        wait_until(lambda: failed.call_count > 1, "a second try")
+        until(lambda: failed.call_count > 1, "a second try")
         assert rig.container(job) is not None  # its end is not recorded yet
     wait_for_state(rig.store, job.id, JobState.SUCCEEDED)
-    wait_until(lambda: rig.container(job) is None, "the removal of the container")
+    until(lambda: rig.container(job) is None, "the removal of the container")
 
 
 def test_only_the_launcher_imports_docker() -> None:

@@ -17,9 +17,10 @@ from melancia.records import JobState
 from melancia.settings import LauncherSettings, Settings
 from melancia.store import Store
 from tests.jobs.fake_main import SLEEP
-from tests.jobs.helpers import TOKEN, wait_for_log, wait_for_state, wait_until
+from tests.jobs.helpers import TOKEN, wait_for_log, wait_for_state
 from tests.launcher.conftest import Rig
 from tests.ports import free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.docker
 REPOSITORY = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ class LauncherProcess:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._healthy, "a healthy launcher")
+        until(self._healthy, "a healthy launcher")
 
     def end(self, number: signal.Signals) -> int:
         """Send it a signal; its exit code."""
@@ -109,7 +110,7 @@ def test_a_launcher_that_is_killed_goes_on_where_it_was(
     jobs.cancel(running.id)
     wait_for_state(store, running.id, JobState.CANCELLED)
     wait_for_state(store, waiting.id, JobState.SUCCEEDED)
-    wait_until(lambda: rig.all_containers() == [], "the removal of the containers")
+    until(lambda: rig.all_containers() == [], "the removal of the containers")
 
 
 def test_it_stops_cleanly_and_leaves_its_jobs_running(

@@ -91,6 +91,14 @@ def answer(store: Store, arm: str, number: int, thumb: int | None = None, **chan
     return interaction
 
 
+def begin_with_b_failing(store: Store) -> None:
+    """An experiment with a bound of errors, and 60 answers an arm, of which none of B is its own."""
+    begin(store, guardrails={"error_rate": 0.1})
+    for number in range(60):
+        answer(store, "A", number)
+        answer(store, "B", 100 + number, exposed=A)
+
+
 def test_each_answer_is_scored_once_and_a_metric_that_breaks_says_so(
     store: Store, keeper: ExperimentKeeper
 ) -> None:
@@ -140,10 +148,7 @@ def test_an_arm_that_breaks_its_bound_is_paused_and_the_reason_kept(
 def test_a_pause_that_fails_is_tried_again_at_the_next_look(
     store: Store, keeper: ExperimentKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin(store, guardrails={"error_rate": 0.1})
-    for number in range(60):
-        answer(store, "A", number)
-        answer(store, "B", 100 + number, exposed=A)
+    begin_with_b_failing(store)
 
     def busy(*_: object) -> Policy:
         raise StoreError("O banco está ocupado por outro processo.")
@@ -315,10 +320,7 @@ def test_a_third_arm_that_is_paused_does_not_block_the_verdict(
 def test_a_breach_does_not_decide_once_its_arm_is_given_anew(
     store: Store, keeper: ExperimentKeeper, clock: time_machine.Traveller
 ) -> None:
-    begin(store, guardrails={"error_rate": 0.1})
-    for number in range(60):
-        answer(store, "A", number)
-        answer(store, "B", 100 + number, exposed=A)
+    begin_with_b_failing(store)
     assert [found.arm for found in keeper.guard()] == ["B"]
     clock.shift(60)
     broken = verdicts.conclude(store, "modelos")

@@ -26,7 +26,7 @@ from melancia.mlops.tracking import ExperimentTracker
 from melancia.records import Variant, utc_now
 from melancia.settings import PROJECT_DIR, Settings, load_settings
 from tests.ports import free_port
-from tests.worker_process import until
+from tests.waiting import until
 
 MODEL = Variant("ollama", "llama3.1:8b")
 

@@ -16,9 +16,10 @@ import yaml
 from melancia.api import create_app
 from melancia.app import Runtime
 from tests.api.conftest import open_runtime
-from tests.jobs.helpers import served, wait_until
+from tests.jobs.helpers import served
 from tests.ports import free_port
 from tests.prometheus import program
+from tests.waiting import until
 
 FILES = Path(__file__).parents[2] / "infra" / "prometheus"
 TOKEN = "um-segredo-de-teste-com-mais-de-32-letras"
@@ -58,10 +59,10 @@ def test_it_reads_the_page_with_its_token(ask: Ask) -> None:
     def read() -> Any:
         return next((one for one in ask("targets")["activeTargets"] if one["health"] != "unknown"), None)
 
-    target = _until(read, "a reading")
+    target = until(read, "a reading", 60)
     assert target["health"] == "up", target["lastError"]
     assert target["labels"]["job"] == "melancia"
-    told = _until(lambda: ask("query", query="sum(melancia_answers_total)")["result"], "a sample")
+    told = until(lambda: ask("query", query="sum(melancia_answers_total)")["result"], "a sample", 60)
     assert float(told[0]["value"][1]) == 1
     failed = ask("query", query="sum(melancia_scrape_errors)")["result"]
     assert float(failed[0]["value"][1]) == 0
@@ -75,7 +76,7 @@ def test_it_watches_every_alert(ask: Ask) -> None:
         rules = [rule for group in groups for rule in group["rules"]]
         return rules if rules and all(rule["health"] == "ok" for rule in rules) else None
 
-    rules = _until(healthy, "every rule")
+    rules = until(healthy, "every rule", 60)
     assert {rule["name"] for rule in rules} == {rule["alert"] for group in wanted for rule in group["rules"]}
 
 
@@ -105,7 +106,7 @@ def _prometheus(page: str, folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_until(lambda: _ready(address) or process.poll() is not None, "Prometheus", 60)
+        until(lambda: _ready(address) or process.poll() is not None, "Prometheus", 60)
         assert process.poll() is None, (folder / "log").read_text()
         yield f"http://{address}"
     finally:
@@ -119,15 +120,3 @@ def _ready(address: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def _until(found: Callable[[], Any], what: str) -> Any:
-    """What ``found`` gave once it gave something."""
-    given: list[Any] = []
-
-    def met() -> bool:
-        given[:] = [found()]
-        return bool(given[0])
-
-    wait_until(met, what, 60)
-    return given[0]

@@ -1,7 +1,7 @@
 """The worker does actions: by itself, beside a lone page, once for cron, and after another one died."""
 
-import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,19 +9,14 @@ from melancia.records import ActionState
 from melancia.settings import Settings
 from melancia.store import Store
 from melancia.worker import Pace, Worker
+from tests import waiting
 from tests.mlops.actions.receiver import Receiver
 from tests.mlops.actions.samples import finding
 from tests.mlops.actions.test_performing import ALERTS, kept, only
 
 QUICK = Pace(lead=0.1, heartbeat=0.2, actions=0.1)
 
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait for it; fail after a while."""
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline, f"waited for {what}"
-        time.sleep(0.05)
+until = partial(waiting.until, seconds=120)
 
 
 @pytest.mark.parametrize("lone", [True, False])
