@@ -18,8 +18,9 @@ from melancia.embeddings import create_embeddings
 from melancia.errors import MelanciaError
 from melancia.index.catalog import Catalog
 from melancia.llms import list_models, ollama_status, resolve_variant
-from melancia.llms.keys import key_of, missing_key_remedy, required_key
+from melancia.llms.keys import missing_key_remedy, required_key
 from melancia.llms.ollama import OllamaStatus
+from melancia.provider_keys import key_of
 from melancia.settings import Settings
 from melancia.store import Store
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 
+from melancia.addresses import is_own
 from melancia.agent.arm_models import wanted
 from melancia.doctor.findings import Finding
-from melancia.llms.addresses import is_own
 from melancia.llms.catalog import same_model
 from melancia.llms.ollama import ON_GPU, OllamaStatus
 from melancia.records import ModelState, ModelStatus, Policy

@@ -1,14 +1,14 @@
 """Embeddings as LangChain knows them: ``local:enpt`` (offline), ``ollama:NAME``, ``openai:NAME``."""
 
-from urllib.parse import urlsplit
-
 from langchain_core.embeddings import Embeddings
 from pydantic import SecretStr
 
+from melancia.addresses import OPENAI_URL, is_openai
 from melancia.embeddings.masked import MaskedEmbeddings
 from melancia.embeddings.remote import RemoteEmbeddings, Service
 from melancia.errors import EmbeddingError, SettingsError
 from melancia.masking.providers import masked_providers
+from melancia.provider_keys import NO_KEY, key_of
 from melancia.settings import Settings
 
 _CONNECT_TIMEOUT = 5.0
@@ -69,7 +69,7 @@ def _openai(model: str, settings: Settings) -> Embeddings:
     import httpx
     from langchain_openai import OpenAIEmbeddings
 
-    own_server = _own_server(settings.openai_base_url)
+    own_server = not is_openai(settings.openai_base_url or OPENAI_URL)
     service = Service(
         title="O servidor em OPENAI_BASE_URL" if own_server else "A OpenAI",
         model=model,
@@ -88,24 +88,13 @@ def _openai(model: str, settings: Settings) -> Embeddings:
     return RemoteEmbeddings(inner, service)
 
 
-def _own_server(address: str | None) -> bool:
-    """Whether ``address`` is another server than OpenAI's."""
-    try:
-        host = urlsplit(address or "https://api.openai.com").hostname or ""
-    except ValueError:
-        return True
-    return not f".{host}".endswith(".api.openai.com")
-
-
 def _key(model: str, settings: Settings, *, needed: bool) -> SecretStr:
     """As for chat models: the guide's ``sk-...`` is none, and the SDK insists on one where none is needed."""
-    key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
-    if key and not key.endswith(("...", "…")):
-        return SecretStr(key)
-    if needed:
+    key = key_of("openai", settings)
+    if key is None and needed:
         raise SettingsError(
             f"Falta a chave da OpenAI para os embeddings {model}.",
             "Crie uma em https://platform.openai.com/api-keys e escreva OPENAI_API_KEY=sk-... no arquivo "
             ".env, ou volte a MELANCIA_EMBEDDING_MODEL=local:enpt.",
         )
-    return SecretStr("sem-chave")
+    return SecretStr(key or NO_KEY)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import httpx
 from langchain_core.messages import BaseMessage
 
+from melancia.addresses import is_own, normalised
 from melancia.llms import ollama_status
-from melancia.llms.addresses import is_own, normalised
 from melancia.llms.catalog import same_model
 from melancia.llms.ollama import ON_GPU
 from melancia.records import Usage, Variant

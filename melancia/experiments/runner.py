@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from melancia.addresses import is_own
 from melancia.errors import MelanciaError
 from melancia.experiments.asking import Asked, Asker, failed
 from melancia.experiments.batching import BatchAsker
@@ -21,7 +22,6 @@ from melancia.experiments.questions import Question
 from melancia.experiments.results import Measured
 from melancia.experiments.spending import BudgetReachedError
 from melancia.llms import capabilities
-from melancia.llms.addresses import is_own
 from melancia.llms.openai_batch import BatchStatus
 from melancia.llms.select import EXTRACTIVE
 from melancia.records import Variant

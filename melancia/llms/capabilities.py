@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from melancia.addresses import normalised
 from melancia.errors import InputError, UnknownProviderError, UnsupportedOptionError
-from melancia.llms.addresses import normalised
 
 _MAX_STOPS = 4  # OpenAI's limit; more would be refused there after the question was sent
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import psutil
 
+from melancia.addresses import OPENAI_URL, is_loopback, is_openai
 from melancia.errors import ProviderError
-from melancia.llms.addresses import OPENAI_URL, is_loopback, is_openai
 from melancia.llms.compatible import server_models
-from melancia.llms.keys import key_of, needs_key, required_key
+from melancia.llms.keys import needs_key, required_key
 from melancia.llms.ollama import OllamaModel, OllamaStatus, is_cloud, pulled_models
 from melancia.llms.prices import context_window, price
+from melancia.provider_keys import key_of
 from melancia.settings import Settings
 
 _GB = 1_000_000_000

@@ -4,9 +4,9 @@ import json
 
 import httpx
 
-from melancia.llms.addresses import is_own, normalised
-from melancia.llms.keys import key_of
+from melancia.addresses import is_own, normalised
 from melancia.llms.ollama import PROBE_TIMEOUT
+from melancia.provider_keys import key_of
 from melancia.settings import Settings
 
 _FAR_TIMEOUT = httpx.Timeout(5.0)

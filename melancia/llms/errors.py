@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from melancia.addresses import is_openai
 from melancia.errors import (
     AuthenticationError,
     ModelNotFoundError,
@@ -21,7 +22,6 @@ from melancia.errors import (
     ProviderUnavailableError,
     UnsupportedOptionError,
 )
-from melancia.llms.addresses import is_openai
 from melancia.llms.capabilities import PROVIDERS
 from melancia.records import utc_now
 from melancia.settings import Settings

@@ -5,8 +5,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
+from melancia.addresses import OPENAI_URL, is_openai, is_own
 from melancia.errors import InputError
-from melancia.llms.addresses import OPENAI_URL, is_openai, is_own
 from melancia.llms.capabilities import capabilities, checked_options
 from melancia.llms.keys import address_of, required_key
 from melancia.llms.masked import masking

@@ -1,23 +1,16 @@
 """The providers' keys: present, missing or a placeholder; never in a message."""
 
+from melancia.addresses import OPENAI_URL, is_openai, normalised
 from melancia.errors import AuthenticationError, ProviderUnavailableError
-from melancia.llms.addresses import OPENAI_URL, is_openai, normalised
 from melancia.llms.capabilities import capabilities
+from melancia.provider_keys import NO_KEY, key_of
 from melancia.settings import Settings
 
-NO_KEY = "sem-chave"  # the SDK insists on a key, servers of one's own on none
 _PAGES = {
     "openai": "https://platform.openai.com/api-keys",
     "huggingface": "https://huggingface.co/settings/tokens",
 }
 _EXAMPLES = {"openai": "sk-...", "huggingface": "hf_..."}
-
-
-def key_of(provider: str, settings: Settings) -> str | None:
-    """The provider's key without surrounding blanks; None when missing or still the guide's ``sk-...``."""
-    secret = {"openai": settings.openai_api_key, "huggingface": settings.huggingface_api_token}.get(provider)
-    key = secret.get_secret_value().strip() if secret else ""
-    return None if not key or key.endswith(("...", "…")) else key
 
 
 def needs_key(provider: str, settings: Settings, base_url: str | None = None) -> bool:

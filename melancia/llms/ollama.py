@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from melancia.llms.addresses import is_own, normalised
+from melancia.addresses import is_own, normalised
 from melancia.settings import Settings
 
 PROBE_TIMEOUT = httpx.Timeout(2.0, connect=0.5)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import AsyncRetrying, Retrying, retry_if_exception, stop_after_attempt
 
+from melancia.addresses import is_openai
 from melancia.errors import InputError, ProviderError, ProviderResponseError, UnsupportedOptionError
-from melancia.llms.addresses import is_openai
 from melancia.llms.again import passing, pause
 from melancia.llms.batch_lines import (
     ENDPOINT,

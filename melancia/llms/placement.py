@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from melancia.llms.addresses import is_own, normalised
+from melancia.addresses import is_own, normalised
 from melancia.llms.catalog import same_model
 from melancia.llms.errors import translate_error
 from melancia.llms.ollama import ollama_status

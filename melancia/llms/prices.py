@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from melancia.llms.addresses import OPENAI_URL, is_own, normalised
+from melancia.addresses import OPENAI_URL, is_own, normalised
 from melancia.llms.ollama import is_cloud
 from melancia.records import Usage, utc_now
 from melancia.settings import Settings

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from melancia.addresses import is_own, normalised
 from melancia.errors import (
     ModelNotFoundError,
     ProviderError,
@@ -19,7 +20,6 @@ from melancia.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
-from melancia.llms.addresses import is_own, normalised
 from melancia.llms.waiting import while_wanted
 from melancia.settings import Settings
 from melancia.text import gigabytes

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from melancia.addresses import is_openai
 from melancia.errors import InputError, ProviderError, SettingsError, UnknownProviderError
-from melancia.llms.addresses import is_openai
 from melancia.llms.capabilities import PROVIDERS, capabilities
 from melancia.llms.catalog import recommended, usable_ollama
 from melancia.llms.compatible import server_models

@@ -1,6 +1,6 @@
 """Which models share a server of ours, where one that answers slows the others."""
 
-from melancia.llms.addresses import is_own
+from melancia.addresses import is_own
 from melancia.llms.capabilities import capabilities
 from melancia.settings import Settings
 

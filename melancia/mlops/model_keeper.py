@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from melancia.addresses import normalised
 from melancia.agent.arm_models import needed, wanted
 from melancia.errors import ProviderError, ProviderUnavailableError, StoreError
-from melancia.llms.addresses import normalised
 from melancia.llms.catalog import among, each_once, full_name
 from melancia.llms.ollama import OllamaStatus, is_cloud, ollama_status, pulled_models
 from melancia.llms.placement import measure

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from melancia.addresses import is_loopback, is_openai, is_own, normalised
 from melancia.errors import (
     AuthenticationError,
     InputError,
@@ -13,7 +14,6 @@ from melancia.errors import (
     UnsupportedOptionError,
 )
 from melancia.llms import capabilities, create_chat_model
-from melancia.llms.addresses import is_loopback, is_openai, is_own, normalised
 from melancia.llms.capabilities import PROVIDERS, checked_options
 from tests.llms.servers import SECRET, settings_of
 
