@@ -57,6 +57,11 @@ class Bench:
         return json.dumps({"reason": "Porque sim.", "verdict": verdict, "score": score})
 
 
+def two_answers(step: Step) -> bool:
+    """Stop once two answers are judged, of three."""
+    return step.question == "calibração" or step.done < 2
+
+
 def judged(session: Session, rated: list[Rated] | None = None) -> JudgeReport:
     """Let it judge to the end."""
     return asyncio.run(session.judge(LABELLED, rated or [], go_on))
@@ -108,10 +113,7 @@ def test_stopped_it_says_so_and_goes_on_where_it_was(
     session = begin(runtime, [ASKED_OF], ASKED, options, make_model=bench.model)
     run(session)
 
-    def watch(step: Step) -> bool:
-        return step.question == "calibração" or step.done < 2
-
-    asyncio.run(session.judge(LABELLED, [], watch))
+    asyncio.run(session.judge(LABELLED, [], two_answers))
     assert session.stopped == "interrompido"
     session.close()
     again = Session.resume(
@@ -143,10 +145,7 @@ def test_what_it_cost_is_remembered_by_a_run_that_goes_on(
     session = begin(runtime, [ASKED_OF], ASKED, options, make_model=bench.model)
     run(session)
 
-    def watch(step: Step) -> bool:
-        return step.question == "calibração" or step.done < 2
-
-    found = asyncio.run(session.judge(LABELLED, [], watch))
+    found = asyncio.run(session.judge(LABELLED, [], two_answers))
     session.close()
     assert found.cost is not None
     # As much as the judge has cost already: nothing is left for the last answer.
